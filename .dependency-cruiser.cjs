@@ -1,0 +1,50 @@
+// The borders of the house (ARCHITECTURE.md, "Rooms"): data flows one way.
+const room = (name) => `^src/${name}/`;
+const only = (name, allowed, comment) => ({
+  name: `${name}-imports`,
+  comment,
+  severity: "error",
+  from: { path: room(name) },
+  to: { path: "^src/", pathNot: [room(name), ...allowed] },
+});
+
+module.exports = {
+  forbidden: [
+    { name: "no-cycles", severity: "error", from: { path: "^src/", pathNot: "^src/gen/" }, to: { circular: true } },
+    { name: "no-missing", severity: "error", from: {}, to: { couldNotResolve: true } },
+    only("gen", [], "generated code stands alone"),
+    only("observability", [], "interfaces handed to the other rooms"),
+    only("peer-api", [], "speaks to other machines; knows no room of ours"),
+    only("p2p", ["^src/peer-api/(contract|errors|address|ip-table-rows|text)\\.ts$"], "receives PeerApi as an argument"),
+    only("rpc", [room("gen"), "^src/p2p/(contract|errors)\\.ts$", "^src/peer-api/(contract|errors|address)\\.ts$", "^src/observability/"], "conversion + one call + conversion"),
+    only("gateway", [room("gen"), room("rpc"), "^src/observability/"], "sockets"),
+    only("config", ["^src/peer-api/address\\.ts$"], "defaults, file, environment, flags"),
+    only("devnet", [], "P2PRC nodes of our own, so that tests meet the wire and not our reading of it"),
+    only("cli", [room("gen"), room("config"), room("devnet"), "^src/app\\.ts$"], "a client of ClientService"),
+    {
+      name: "only-app-sees-every-room",
+      severity: "error",
+      from: { path: "^src/index\\.ts$" },
+      to: { path: "^src/", pathNot: ["^src/(app|config/|gen/|p2p/contract|peer-api/contract)"] },
+    },
+    {
+      name: "got-and-form-data-live-in-peer-api",
+      comment: "p2p asks ip-api.com through peer-api as well",
+      severity: "error",
+      from: { path: "^src/", pathNot: room("peer-api") },
+      to: { path: "node_modules/(got|form-data)/" },
+    },
+    {
+      name: "environment-is-read-in-config",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/(cli/main|config/)" },
+      to: { path: "^(node:)?process$" },
+    },
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+    doNotFollow: { path: "node_modules" },
+    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "node", "types"], extensions: [".ts", ".js"] },
+  },
+};

@@ -1,0 +1,134 @@
+/** What the gateway needs from other machines. Implemented by this room; faked in unit tests. */
+
+/** Where a node's REST API listens. Two addresses are the same node if and only if `addressKey` agrees. */
+export interface PeerAddress {
+  /** Canonical IP literal (IPv6 without brackets, shortest spelling), or a lower-case DNS name an operator typed. */
+  readonly host: string;
+  /** TCP port, 1..65535. */
+  readonly port: number;
+}
+
+export interface CallOptions {
+  /** Whole call, from connect to last byte, in milliseconds. @default by route, see `limits.ts` */
+  readonly timeoutMs?: number;
+  /** Judges the address of the connected socket, before a byte is sent. @default every address is allowed */
+  readonly isAllowed?: ((remoteAddress: string) => boolean) | undefined;
+  /** Called when something arrives from the node: it is not silent. */
+  readonly onActivity?: (() => void) | undefined;
+  /** Ends the call at once; its sockets are gone when the promise settles. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A node's hardware and platform, as it tells them. Empty text and 0 mean not told. */
+export interface NodeSpecs {
+  readonly hostname: string;
+  readonly platform: string;
+  readonly cpuModel: string;
+  readonly memoryMib: number;
+  readonly diskMib: number;
+  readonly gpus: readonly Gpu[];
+}
+
+/** One graphics processor. Empty text and absent numbers mean not told. */
+export interface Gpu {
+  readonly model: string;
+  readonly driverVersion: string;
+  readonly biosVersion: string;
+  readonly fanSpeedPercent?: number;
+  readonly utilizationPercent?: number;
+  readonly memoryUtilizationPercent?: number;
+  readonly temperatureCelsius?: number;
+  readonly clockMhz?: number;
+  readonly memoryClockMhz?: number;
+}
+
+export interface NodeImage {
+  readonly name: string;
+  readonly description: string;
+}
+
+/** How far a node is away, and what it said meanwhile. */
+export interface Probe {
+  /** Best round trip / 2, in nanoseconds, > 0. */
+  readonly latencyNs: number;
+  /** Worst - best round trip, in nanoseconds; absent with a single sample. */
+  readonly jitterNs?: number;
+  /** Completed round trips, 1..3. Fewer than 3: the time was over, and what was measured counts. */
+  readonly sampleCount: number;
+  readonly specs: NodeSpecs;
+}
+
+/** One row of an IP table, whatever version wrote it. Empty text, 0 and false mean not told. */
+export interface PeerRow {
+  readonly address: PeerAddress;
+  readonly machineName: string;
+  readonly machineUsername: string;
+  readonly ipv4: string;
+  readonly ipv6: string;
+  readonly udpServerPort: number;
+  readonly bareMetalSshPort: number;
+  readonly nat: boolean;
+  readonly escapeImplementation: string;
+  readonly proxyServer: boolean;
+  readonly unsafeMode: boolean;
+  readonly publicKey: string;
+  readonly customInformation: string;
+  /** Nanoseconds; 0 = not measured. */
+  readonly latencyNs: number;
+  /** Mbit/s; 0 = not measured, or a stale value of 2021. */
+  readonly downloadMbps: number;
+  readonly uploadMbps: number;
+}
+
+/** Why a row of a table is left out. The names are public: `TableFetched.rejected_count_by_reason`. */
+export type RowRejection =
+  | "NOT_A_ROW"
+  | "INVALID_ADDRESS"
+  | "INVALID_PORT"
+  | "UNSPECIFIED_ADDRESS"
+  | "ADDRESS_BLOCKED"
+  | "DUPLICATE"
+  | "OWN_NODE"
+  | "TOO_MANY_ROWS"
+  | "CRAWL_FULL";
+
+/** A node's table as it came. */
+export interface TableReply {
+  readonly rows: readonly PeerRow[];
+  /** Rows the node sent, rejected ones included. */
+  readonly entryCount: number;
+  readonly rejected: ReadonlyMap<RowRejection, number>;
+  readonly bodyBytes: number;
+  readonly elapsedMs: number;
+}
+
+/** A table wrapped as multipart form, built once and sent to many nodes. */
+export interface TableForm {
+  readonly contentType: string;
+  readonly body: Buffer;
+}
+
+/**
+ * Calls to nodes over sockets of its own, at most 2 to a node at once, kept open until `release` or `close`.
+ *
+ * Every method throws `PeerError` with a reason, and nothing else.
+ */
+export interface PeerApi {
+  /**
+   * Measures how far a node is away: three round trips of its specs, one after the other on one connection.
+   * The best one counts, as the original client does it. Asks `/server_info` first and `/server_specs` where the
+   * node has no such route.
+   * Source: shared protocol notes, "Speed test and units".
+   */
+  probe(address: PeerAddress, options?: CallOptions): Promise<Probe>;
+  /** Sends our table and reads the node's own, after the node has pinged every row of both: minutes are normal. */
+  exchangeTable(address: PeerAddress, form: TableForm, options?: CallOptions): Promise<TableReply>;
+  /** Reads a node's specs once. */
+  specs(address: PeerAddress, options?: CallOptions): Promise<NodeSpecs>;
+  /** Reads which images a node builds containers from. */
+  images(address: PeerAddress, options?: CallOptions): Promise<readonly NodeImage[]>;
+  /** Closes the idle sockets to one node. */
+  release(address: PeerAddress): void;
+  /** Closes every socket. Calls under way fail with reason `CANCELED`. */
+  close(): void;
+}
