@@ -147,6 +147,8 @@ export interface CallerOptions {
   readonly caller: Caller;
   /** Ends the call; for a crawl: what was learnt until then is written. */
   readonly signal?: AbortSignal | undefined;
+  /** What is left of the caller's own deadline, in milliseconds. @default none */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** What `rpc` may ask of this room. Throws `P2pError` and `PeerError`. */

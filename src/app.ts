@@ -1,0 +1,129 @@
+import { join } from "node:path";
+import { v7 as uuidv7 } from "uuid";
+import type { GatewayConfig } from "./config/config.js";
+import { socketPathOf } from "./config/socket-path.js";
+import { takeBaseFolder } from "./gateway/base-owner.js";
+import { openGateway } from "./gateway/gateway.js";
+import type { Logger } from "./observability/logger.js";
+import { createAddressPolicy } from "./p2p/address-policy.js";
+import { systemClock } from "./p2p/clock.js";
+import type { IpTableService } from "./p2p/contract.js";
+import { IpTable } from "./p2p/ip-table.js";
+import { OwnAddressSource } from "./p2p/own-address.js";
+import { createIpTableService } from "./p2p/service.js";
+import { defaultServerPort } from "./peer-api/address.js";
+import type { PeerRow } from "./peer-api/contract.js";
+import { bareRow } from "./peer-api/ip-table-rows.js";
+import { openPeerApi } from "./peer-api/peer-api.js";
+import { fetchPublicAddress } from "./peer-api/public-address.js";
+import { resolveName } from "./peer-api/resolve-name.js";
+import { buildTableForm } from "./peer-api/table-form.js";
+import { registerClientService } from "./rpc/client-service.js";
+import { mapErrors } from "./rpc/error-mapping.js";
+import { validateRequests } from "./rpc/validation.js";
+
+export { BaseFolderTakenError, isGatewayAlive } from "./gateway/base-owner.js";
+
+export interface AppOptions {
+  readonly config: GatewayConfig;
+  readonly logger: Logger;
+  /** Whether the TCP port is opened beside the socket of the base folder. */
+  readonly listen: boolean;
+}
+
+export interface App {
+  /** `http://host:port`; absent without `listen`. */
+  readonly url: string | undefined;
+  readonly socketPath: string;
+  /** Drains, and resolves when every socket is gone. */
+  close(): Promise<void>;
+}
+
+/** How long a P2PRC server beside us may take to answer on loopback, in milliseconds. */
+const ownServerTimeoutMs = 500;
+
+/**
+ * Opens the whole gateway on one base folder: the composition root.
+ *
+ * @throws {BaseFolderTakenError} another gateway owns the folder
+ * @throws the error of listen, such as EADDRINUSE
+ */
+export async function openApp({ config, logger, listen }: AppOptions): Promise<App> {
+  const draining = new AbortController();
+  const ipTable = openIpTable(config, logger, draining.signal);
+  const socketPath = socketPathOf(config.baseDir);
+  if (listen && config.isOpenBind) {
+    logger.warn(
+      { listen: config.listen },
+      "INSECURE BIND: whoever reaches this port is the operator of this gateway: no TLS, no authentication",
+    );
+  }
+  const gateway = await takeBaseFolder(socketPath, () =>
+    openGateway({
+      ...(listen ? { listen: config.listen } : {}),
+      socketPath,
+      routes: (router, door) =>
+        registerClientService(router, { ipTable, caller: door === "socket" ? "operator" : "remote" }),
+      interceptors: [mapErrors(logger), validateRequests()],
+      corsOrigins: config.corsOrigins,
+      logger,
+    }),
+  );
+  return {
+    url: gateway.url,
+    socketPath,
+    async close() {
+      draining.abort();
+      await gateway.close();
+    },
+  };
+}
+
+function openIpTable(config: GatewayConfig, logger: Logger, draining: AbortSignal): IpTableService {
+  const { original } = config;
+  const sidePath = join(config.baseDir, ".p2prc", "ip_table.side.json");
+  return createIpTableService({
+    table: new IpTable({ tablePath: original.ipTablePath, sidePath }, logger),
+    policy: createAddressPolicy(config.allowCidrs),
+    clock: systemClock,
+    openPeerApi,
+    buildTableForm,
+    resolveName,
+    ownAddress: new OwnAddressSource(settingOf(config.publicIp), fetchPublicAddress, systemClock),
+    own: { serverPort: original.serverPort ?? defaultServerPort, machineName: original.machineName },
+    findOwnRow: (publicIpAddress) => findOwnRow(config, publicIpAddress),
+    newCrawlId: () => uuidv7(),
+    logger,
+    draining,
+  });
+}
+
+/**
+ * Finds the row that tells others of us: only when a P2PRC server really runs beside us. Otherwise every node would
+ * ping, in sequence and without a time-out, an address that never answers.
+ */
+async function findOwnRow({ original }: GatewayConfig, publicIpAddress: string): Promise<PeerRow | undefined> {
+  if (!original.present || publicIpAddress === "") return undefined;
+  const port = original.serverPort ?? defaultServerPort;
+  const api = openPeerApi();
+  try {
+    await api.specs({ host: "127.0.0.1", port }, { timeoutMs: ownServerTimeoutMs });
+  } catch {
+    return undefined;
+  } finally {
+    api.close();
+  }
+  const row = bareRow({ host: publicIpAddress, port });
+  return { ...row, machineName: original.machineName, escapeImplementation: "None" };
+}
+
+function settingOf(publicIp: GatewayConfig["publicIp"]): string {
+  switch (publicIp.kind) {
+    case "url":
+      return publicIp.url;
+    case "address":
+      return publicIp.address;
+    case "off":
+      return "off";
+  }
+}

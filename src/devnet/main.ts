@@ -1,0 +1,62 @@
+/**
+ * A devnet in a process of its own, started by `devnet-process.ts`.
+ *
+ * Lives as long as the channel to its parent: it also ends when the parent is killed.
+ */
+
+import { openDevnet } from "./devnet.js";
+import type { Devnet } from "./contract.js";
+import type { FromDevnet, ToDevnet } from "./process-messages.js";
+
+function serveParent(): void {
+  let opening: Promise<Devnet> | undefined;
+  process.on("message", (message: ToDevnet) => {
+    switch (message.kind) {
+      case "open":
+        opening = openDevnet(message.options);
+        void announce(opening);
+        break;
+      case "flush":
+        void flush(opening, message.id);
+        break;
+    }
+  });
+  process.on("disconnect", () => void end(opening));
+  // Ctrl-C reaches the whole terminal. The parent decides when the nodes go, so that its own crawl can end in order.
+  process.on("SIGINT", () => undefined);
+}
+
+async function announce(opening: Promise<Devnet>): Promise<void> {
+  try {
+    const { port, nodes, entryAddresses } = await opening;
+    tell({ kind: "ready", view: { port, nodes, entryAddresses } });
+  } catch (error) {
+    tell({ kind: "failed", message: textOf(error) });
+  }
+}
+
+async function flush(opening: Promise<Devnet> | undefined, id: number): Promise<void> {
+  try {
+    await (await opening)?.ledger.flush();
+    tell({ kind: "flushed", id });
+  } catch (error) {
+    tell({ kind: "flushed", id, error: textOf(error) });
+  }
+}
+
+/** Completes the ledger's file, then goes. */
+async function end(opening: Promise<Devnet> | undefined): Promise<void> {
+  try {
+    await (await opening)?.close();
+  } finally {
+    process.exit(0);
+  }
+}
+
+const tell = (message: FromDevnet): void => {
+  if (process.connected) process.send?.(message);
+};
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+serveParent();

@@ -1,0 +1,86 @@
+/** Reads options as they are typed: `--nodes 40 --delay 20ms --seed 7 --faults refuse=2,hang=3`. */
+
+import type { DevnetOptions, Shape } from "./contract.js";
+import { dialectNames, type DialectName } from "./dialects.js";
+import { DevnetError } from "./errors.js";
+import { everyFault, faultNames, type FaultName, type FaultPlan } from "./faults.js";
+import { checkOptions, shapes } from "./options.js";
+
+/** One text per flag; a flag that was not given is undefined. */
+export interface DevnetOptionText {
+  readonly nodes: string;
+  readonly port?: string | undefined;
+  /** `20ms`, `1.5s` or `0`. */
+  readonly delay?: string | undefined;
+  readonly seed?: string | undefined;
+  /** `refuse=2,hang`, or `all` for one node of every fault; `all,hang=3` changes one of them. */
+  readonly faults?: string | undefined;
+  readonly shape?: string | undefined;
+  readonly rows?: string | undefined;
+  /** `2021-07,2026-01`. */
+  readonly dialects?: string | undefined;
+  readonly ledger?: string | undefined;
+  readonly firstAddress?: string | undefined;
+  readonly ipv6?: boolean | undefined;
+}
+
+/**
+ * Turns what was typed into options, checked as far as that goes without opening a socket.
+ *
+ * @throws {DevnetError} the message names the flag and the part of it that is wrong
+ */
+export function parseDevnetOptions(text: DevnetOptionText): DevnetOptions {
+  const options: DevnetOptions = {
+    nodes: readWhole("--nodes", text.nodes),
+    port: ifGiven(text.port, (port) => readWhole("--port", port)),
+    delayMs: ifGiven(text.delay, (delay) => readDurationMs("--delay", delay)),
+    seed: ifGiven(text.seed, (seed) => readWhole("--seed", seed)),
+    faults: ifGiven(text.faults, readFaults),
+    shape: ifGiven(text.shape, (shape) => readName<Shape>("--shape", shape, shapes)),
+    rowsPerTable: ifGiven(text.rows, (rows) => readWhole("--rows", rows)),
+    dialects: ifGiven(text.dialects, (list) =>
+      list.split(",").map((name) => readName<DialectName>("--dialects", name.trim(), dialectNames)),
+    ),
+    ledgerPath: text.ledger,
+    firstAddress: text.firstAddress,
+    ipv6: text.ipv6,
+  };
+  checkOptions(options);
+  return options;
+}
+
+function ifGiven<T>(text: string | undefined, read: (text: string) => T): T | undefined {
+  return text === undefined ? undefined : read(text);
+}
+
+function readWhole(flag: string, text: string): number {
+  if (!/^[0-9]{1,10}$/.test(text)) throw new DevnetError(`${flag} "${text}": not a whole number`);
+  return Number(text);
+}
+
+function readDurationMs(flag: string, text: string): number {
+  const match = /^([0-9]+(?:\.[0-9]+)?)(ms|s)$/.exec(text);
+  if (text === "0") return 0;
+  if (match === null) throw new DevnetError(`${flag} "${text}": not a duration such as 20ms or 1.5s`);
+  return Math.round(Number(match[1]) * (match[2] === "s" ? 1000 : 1));
+}
+
+function readName<Name extends string>(flag: string, text: string, names: readonly Name[]): Name {
+  const found = names.find((name) => name === text);
+  if (found === undefined) throw new DevnetError(`${flag} "${text}": none of ${names.join(", ")}`);
+  return found;
+}
+
+function readFaults(text: string): FaultPlan {
+  const plan: Partial<Record<FaultName, number>> = {};
+  for (const part of text.split(",").map((typed) => typed.trim())) {
+    if (part === "all") {
+      Object.assign(plan, everyFault);
+      continue;
+    }
+    const [name = "", count = "1", ...rest] = part.split("=");
+    if (rest.length > 0) throw new DevnetError(`--faults "${part}": not of the form NAME=COUNT`);
+    plan[readName<FaultName>("--faults", name, faultNames)] = readWhole(`--faults ${name}=`, count);
+  }
+  return plan;
+}

@@ -1,0 +1,373 @@
+import { addressKey, nodeName } from "../peer-api/address.js";
+import type { CallOptions, PeerApi, PeerRow, Probe, RowRejection, TableForm, TableReply } from "../peer-api/contract.js";
+import { PeerError } from "../peer-api/errors.js";
+import type { AddressPolicy } from "./address-policy.js";
+import type { Clock } from "./clock.js";
+import type { CrawlProgress, CrawlStep, EndReason } from "./contract.js";
+import { CrawlEvents } from "./crawl-events.js";
+import { HopLedger } from "./hop-ledger.js";
+import { crawlLimits } from "./limits.js";
+import { keyOf, type NodeRecord, toNode } from "./node-record.js";
+import { isOwnNode, type OwnAddress, type OwnAddressSource, type OwnIdentity } from "./own-address.js";
+import { chooseSharedRows } from "./shared-rows.js";
+import { type CrawlFindings, discoveredRecord } from "./table-changes.js";
+import { type VisitHandle, VisitQueue } from "./visit-queue.js";
+
+export interface CrawlDeps {
+  readonly clock: Clock;
+  readonly openPeerApi: () => PeerApi;
+  readonly buildTableForm: (rows: readonly PeerRow[]) => TableForm;
+  readonly ownAddress: OwnAddressSource;
+  readonly own: Omit<OwnIdentity, "publicIpAddress">;
+  /** The row that tells others of us; undefined where no P2PRC server runs beside us. */
+  readonly findOwnRow: (publicIpAddress: string) => Promise<PeerRow | undefined>;
+  readonly policy: AddressPolicy;
+}
+
+export interface CrawlPlan {
+  /** `crawls/UUID`. */
+  readonly name: string;
+  /** The local table and the seeds. */
+  readonly start: readonly NodeRecord[];
+  readonly maxHops: number;
+  readonly maxConcurrency: number;
+  readonly nodeTimeoutMs: number | undefined;
+  readonly exchangeTimeoutMs: number | undefined;
+  readonly maxSharedRows: number;
+}
+
+/** What became of a node that this crawl met. */
+type Fate = "pending" | "answered" | "silent" | "blocked" | "own";
+
+interface CrawlNode {
+  readonly key: string;
+  readonly name: string;
+  /** Hop at which it was first met. */
+  readonly hop: number;
+  record: NodeRecord;
+  witnessCount: number;
+  fate: Fate;
+}
+
+/**
+ * One crawl: probes the local table at hop 0, asks at hop h the nodes first met at hop h-1, and has no barrier between
+ * hops: a node is asked as soon as it has answered its own probe. Rows first met at the last hop are probed, not asked.
+ *
+ * A node that fails is an event and never ends the crawl.
+ */
+export class Crawl {
+  readonly events: CrawlEvents;
+  /** Settles when nothing is left to do, or with the reason given to `stop`. Never rejects. */
+  readonly over: Promise<EndReason>;
+  readonly #deps: CrawlDeps;
+  readonly #plan: CrawlPlan;
+  readonly #api: PeerApi;
+  readonly #queue: VisitQueue;
+  readonly #hops: HopLedger;
+  readonly #known = new Map<string, CrawlNode>();
+  #own: OwnIdentity;
+  #ownSettled: Promise<OwnAddress> | undefined;
+  #form: Promise<TableForm> | undefined;
+  /** Visits and look-ups of ours that the queue does not know of. */
+  #heldCount = 0;
+  #failedVisitCount = 0;
+  #isOver = false;
+  #end: (reason: EndReason) => void = () => undefined;
+
+  constructor(plan: CrawlPlan, deps: CrawlDeps) {
+    const { clock } = deps;
+    this.#plan = plan;
+    this.#deps = deps;
+    this.#own = { ...deps.own, publicIpAddress: "" };
+    this.over = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    this.events = new CrawlEvents({
+      clock,
+      heartbeatMs: crawlLimits.heartbeatMs,
+      progressAt: (hop) => this.#progressAt(hop),
+    });
+    this.#hops = new HopLedger(() => clock.monotonicMs(), {
+      started: (hop) => this.events.emit({ kind: "hopStarted", hop }, hop),
+      completed: (hop, newCount, failedCount, elapsedMs) =>
+        this.events.emit({ kind: "hopCompleted", hop, newCount, failedCount, elapsedMs }, hop),
+    });
+    const { silenceMs, maxSockets } = crawlLimits;
+    this.#queue = new VisitQueue({ maxConcurrency: plan.maxConcurrency, maxSockets, silenceMs, clock }, () =>
+      this.#finishIfIdle(),
+    );
+    this.#api = deps.openPeerApi();
+  }
+
+  start(): void {
+    const own = this.#deps.ownAddress.known;
+    if (own !== undefined) this.#own = { ...this.#own, publicIpAddress: own.publicIpAddress };
+    const nodes = this.#plan.start
+      .filter((record) => !isOwnNode(record.address, record.row, this.#own))
+      .map((record) => this.#meet(record, 0));
+    this.events.emit({ kind: "started", crawl: this.#plan.name, knownCount: nodes.length });
+    this.#ownSettled = this.#findOwnAddress();
+    this.#hops.begin(0);
+    this.#hops.open(0, nodes.length);
+    const held = own === undefined ? nodes.filter((node) => node.record.address.port === this.#own.serverPort) : [];
+    const holding = new Set(held);
+    for (const node of nodes) if (!holding.has(node)) this.#enqueue(node);
+    if (held.length > 0) this.#enqueueOnceOwnIsKnown(held);
+    this.#finishIfIdle();
+  }
+
+  /** Ends the crawl early: sockets are cut, what was learnt counts. */
+  stop(reason: EndReason): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#queue.close();
+    this.#api.close();
+    this.#hops.closeAll();
+    this.#end(reason);
+  }
+
+  /** What was learnt so far. */
+  get findings(): CrawlFindings {
+    const nodes = [...this.#known.values()];
+    const keysOf = (fate: Fate): string[] => nodes.filter((node) => node.fate === fate).map(({ key }) => key);
+    const answered = nodes.filter(({ fate }) => fate === "answered");
+    return {
+      answered: new Map(answered.map((node) => [node.key, withWitnesses(node)])),
+      silent: new Set(keysOf("silent")),
+      blocked: new Set(keysOf("blocked")),
+      isOwn: (record) => isOwnNode(record.address, record.row, this.#own),
+    };
+  }
+
+  #meet(record: NodeRecord, hop: number): CrawlNode {
+    const key = keyOf(record);
+    const name = nodeName(record.address);
+    const node: CrawlNode = { key, name, hop, record, witnessCount: 0, fate: "pending" };
+    this.#known.set(key, node);
+    return node;
+  }
+
+  #enqueue(node: CrawlNode): void {
+    this.#queue.add(node.key, (handle) => this.#visit(node, handle));
+  }
+
+  /**
+   * Any node with our port may turn out to be ourselves, who must not be probed: it waits a moment for our address.
+   * Only a moment, because probes do not depend on a stranger's service; one found out later is dropped in flight.
+   */
+  #enqueueOnceOwnIsKnown(nodes: readonly CrawlNode[]): void {
+    let isHeld = true;
+    this.#heldCount += 1;
+    const release = (): void => {
+      if (!isHeld) return;
+      isHeld = false;
+      cancel();
+      this.#heldCount -= 1;
+      for (const node of nodes) this.#enqueue(node);
+    };
+    const cancel = this.#deps.clock.after(crawlLimits.selfGraceMs, release);
+    void this.#ownSettled?.then(release);
+  }
+
+  async #findOwnAddress(): Promise<OwnAddress> {
+    this.#heldCount += 1;
+    const found = await this.#deps.ownAddress.find();
+    this.#heldCount -= 1;
+    if (this.#isOver) return found;
+    const { publicIpAddress } = found;
+    this.#own = { ...this.#own, publicIpAddress };
+    const address = { host: publicIpAddress, port: this.#own.serverPort };
+    const selfNode = publicIpAddress === "" ? "" : nodeName(address);
+    this.events.emit({ kind: "ownAddressFound", publicIpAddress, selfNode, warning: found.warning });
+    for (const node of this.#known.values()) {
+      if (!isOwnNode(node.record.address, node.record.row, this.#own)) continue;
+      node.fate = "own";
+      this.#queue.cancel(node.key);
+    }
+    // What waits for the address goes first; only then is it clear whether anything is left to do.
+    queueMicrotask(() => this.#finishIfIdle());
+    return found;
+  }
+
+  async #visit(node: CrawlNode, handle: VisitHandle): Promise<void> {
+    const options: CallOptions = {
+      signal: handle.signal,
+      onActivity: handle.touch,
+      isAllowed: node.record.origin === "operator" ? undefined : this.#deps.policy.allowsConnected,
+    };
+    const mayAsk = await this.#probe(node, options);
+    if (mayAsk) await this.#exchange(node, handle, options);
+    this.#api.release(node.record.address);
+  }
+
+  /** @returns whether the node is to be asked for its table; then that step is open already */
+  async #probe(node: CrawlNode, options: CallOptions): Promise<boolean> {
+    const result = node.fate === "own" ? undefined : await this.#attempt(this.#probeCall(node, options));
+    if (this.#isOver) return false;
+    if (result === undefined || node.fate !== "pending") {
+      this.#hops.done(node.hop, false);
+      return false;
+    }
+    if (result instanceof PeerError) {
+      node.fate = result.failure === "ADDRESS_BLOCKED" ? "blocked" : "silent";
+      this.#fail(node, "PROBE", result, node.hop);
+      return false;
+    }
+    this.#answered(node, result);
+    const mayAsk = node.hop < this.#plan.maxHops;
+    if (mayAsk) this.#hops.open(node.hop + 1);
+    this.#hops.done(node.hop, false);
+    return mayAsk;
+  }
+
+  #probeCall(node: CrawlNode, options: CallOptions): Promise<Probe> {
+    return this.#api.probe(node.record.address, { ...options, ...timeoutOf(this.#plan.nodeTimeoutMs) });
+  }
+
+  #answered(node: CrawlNode, probe: Probe): void {
+    const observeTimeMs = this.#deps.clock.nowMs();
+    const { specs, ...measured } = probe;
+    node.fate = "answered";
+    node.record = {
+      ...node.record,
+      state: "ACTIVE",
+      silentCrawlCount: 0,
+      measurement: { ...measured, measureTimeMs: observeTimeMs },
+      specs: { ...specs, observeTimeMs },
+      provenance: { firstSeenTimeMs: observeTimeMs, ...node.record.provenance },
+      observeTimeMs,
+    };
+    this.events.emit({ kind: "nodeProbed", node: toNode(withWitnesses(node), false) }, node.hop);
+  }
+
+  async #exchange(node: CrawlNode, handle: VisitHandle, options: CallOptions): Promise<void> {
+    const hop = node.hop + 1;
+    handle.rest();
+    const form = await this.#tableForm();
+    handle.touch();
+    const isWanted = node.fate === "answered" && !this.#isOver;
+    const call = { ...options, ...timeoutOf(this.#plan.exchangeTimeoutMs) };
+    const reply = isWanted
+      ? await this.#attempt(this.#api.exchangeTable(node.record.address, form, call))
+      : undefined;
+    if (this.#isOver) return;
+    if (reply === undefined || node.fate === "own") this.#hops.done(hop, false);
+    else if (reply instanceof PeerError) this.#fail(node, "IP_TABLE", reply, hop);
+    else {
+      this.#readTable(node, reply, hop);
+      this.#hops.done(hop, false);
+    }
+  }
+
+  /** Every node is sent the same bytes, made when our address is known or given up. */
+  #tableForm(): Promise<TableForm> {
+    this.#form ??= (async () => {
+      const own = await this.#ownSettled;
+      const { maxSharedRows, start } = this.#plan;
+      const seen = start.map((record) => this.#known.get(keyOf(record))).filter((node) => node !== undefined);
+      const met = [...this.#known.values()].filter(({ hop }) => hop > 0);
+      const records = [...seen, ...met].filter(({ fate }) => fate === "pending" || fate === "answered");
+      const rows = chooseSharedRows(
+        records.map(({ record }) => record),
+        maxSharedRows,
+        ({ address }) => this.#deps.policy.allows(address.host),
+      );
+      const ownRow = own === undefined ? undefined : await this.#deps.findOwnRow(own.publicIpAddress);
+      return this.#deps.buildTableForm(ownRow === undefined ? rows : [...rows, ownRow]);
+    })();
+    return this.#form;
+  }
+
+  #readTable(node: CrawlNode, reply: TableReply, hop: number): void {
+    const rejected = new Map(reply.rejected);
+    const fresh: CrawlNode[] = [];
+    for (const row of reply.rows) {
+      const known = this.#known.get(addressKey(row.address));
+      if (known !== undefined) {
+        this.#hearAgain(known, node, row);
+        continue;
+      }
+      const reason = this.#refuseRow(row);
+      if (reason === undefined) {
+        const record = discoveredRecord(row, node.name, hop, this.#deps.clock.nowMs());
+        fresh.push(Object.assign(this.#meet(record, hop), { witnessCount: 1 }));
+      } else rejected.set(reason, (rejected.get(reason) ?? 0) + 1);
+    }
+    const { entryCount, bodyBytes, elapsedMs } = reply;
+    this.#hops.open(hop, fresh.length);
+    this.events.emit(
+      { kind: "tableFetched", node: node.name, entryCount, newCount: fresh.length, rejected, bodyBytes, elapsedMs },
+      hop,
+    );
+    for (const found of fresh) {
+      this.#hops.countNew(hop);
+      this.events.emit({ kind: "nodeDiscovered", node: toNode(withWitnesses(found), false), viaNode: node.name }, hop);
+      this.#enqueue(found);
+    }
+  }
+
+  #refuseRow(row: PeerRow): RowRejection | undefined {
+    if (isOwnNode(row.address, row, this.#own)) return "OWN_NODE";
+    if (!this.#deps.policy.allows(row.address.host)) return "ADDRESS_BLOCKED";
+    return this.#known.size >= crawlLimits.maxNodes ? "CRAWL_FULL" : undefined;
+  }
+
+  /** A row about a node changes nothing that the node itself or our own probe said, unless it is the node's own. */
+  #hearAgain(known: CrawlNode, reporter: CrawlNode, row: PeerRow): void {
+    if (known === reporter) {
+      const { latencyNs, downloadMbps, uploadMbps } = known.record.row;
+      known.record = { ...known.record, row: { ...row, latencyNs, downloadMbps, uploadMbps } };
+      return;
+    }
+    known.witnessCount += 1;
+    const { viaNodes } = known.record.provenance;
+    if (known.hop === 0 || viaNodes.length >= 3) return;
+    const provenance = { ...known.record.provenance, viaNodes: [...viaNodes, reporter.name] };
+    known.record = { ...known.record, provenance };
+  }
+
+  #fail(node: CrawlNode, step: CrawlStep, error: PeerError, hop: number): void {
+    const { failure, message, httpStatus } = error;
+    this.#failedVisitCount += 1;
+    this.events.emit({ kind: "nodeFailed", node: node.name, step, failure, message, httpStatus }, hop);
+    this.#hops.done(hop, true);
+  }
+
+  async #attempt<T>(call: Promise<T>): Promise<T | PeerError> {
+    try {
+      return await call;
+    } catch (error) {
+      return error instanceof PeerError ? error : new PeerError("BAD_BODY", "the call failed", { cause: error });
+    }
+  }
+
+  #finishIfIdle(): void {
+    const { queued, inFlight } = this.#queue.counts;
+    if (queued === 0 && inFlight === 0 && this.#heldCount === 0) this.stop("FINISHED");
+  }
+
+  #progressAt(hop = this.#hops.highestHop): CrawlProgress {
+    const { queued, inFlight, done } = this.#queue.counts;
+    const { open, done: hopDoneCount } = this.#hops.countsOf(hop);
+    return {
+      hop,
+      maxHops: this.#plan.maxHops,
+      queuedCount: queued,
+      inFlightCount: inFlight,
+      doneCount: done,
+      failedCount: this.#failedVisitCount,
+      knownCount: this.#known.size,
+      hopOpenCount: open,
+      hopDoneCount,
+    };
+  }
+}
+
+/** A node named by nobody keeps the count of the crawl that met it. */
+function withWitnesses({ record, witnessCount }: CrawlNode): NodeRecord {
+  if (witnessCount === 0) return record;
+  return { ...record, provenance: { ...record.provenance, witnessCount } };
+}
+
+const timeoutOf = (timeoutMs: number | undefined): { timeoutMs?: number } =>
+  timeoutMs === undefined ? {} : { timeoutMs };

@@ -1,0 +1,40 @@
+/** Limits of one crawl and of the table. docs/limits.md lists the same rows; a test compares both ways. */
+export const crawlLimits = {
+  /** Look-ups away from the local table. */
+  maxHops: 10,
+  defaultHops: 3,
+  /** Visits at once. */
+  defaultConcurrency: 256,
+  maxConcurrency: 1_024,
+  /** A visit silent for so long gives its place back, and goes on. */
+  silenceMs: 500,
+  /** Visits under way, silent ones included: each holds a socket. */
+  maxSockets: 1_024,
+  /** Nodes one crawl meets; rows beyond are rejected as CRAWL_FULL. */
+  maxNodes: 10_000,
+  /** Longest crawl. */
+  maxCrawlMs: 30 * 60_000,
+  /** Crawls at once. */
+  maxCrawls: 4,
+  /** A stream without an event for so long carries a heartbeat. */
+  heartbeatMs: 10_000,
+  /** How long nodes that may be ourselves wait at hop 0 for our public address. */
+  selfGraceMs: 250,
+  /** How long a crawl may go on once the gateway drains. */
+  drainMs: 5_000,
+  /** Rows of our table sent to a node. */
+  defaultSharedRows: 16,
+} as const;
+
+export const tableLimits = {
+  /** Largest table file read, in bytes. */
+  maxFileBytes: 64 * 1024 * 1024,
+  /** Nodes that crawls and callers may bring into the table. */
+  maxNodes: 20_000,
+  /** A node silent in so many crawls leaves the table. */
+  maxSilentCrawls: 3,
+  /** Nodes on one page. */
+  maxPageSize: 1_000,
+  /** Rough size of a page, in bytes: the response limit of gRPC clients is 4 MiB. */
+  maxPageBytes: 2 * 1024 * 1024,
+} as const;

@@ -1,0 +1,62 @@
+import { createHash } from "node:crypto";
+import { addressKey, nodeName } from "../peer-api/address.js";
+import type { NodeSpecs, PeerAddress, PeerRow } from "../peer-api/contract.js";
+import type { Measurement, Node, NodeState, Provenance } from "./contract.js";
+
+/**
+ * Who put a row into the table. An operator's rows are contacted as typed; every other one obeys the address policy at
+ * every contact.
+ */
+export type Origin = "operator" | "peer";
+
+/** A node in memory. Records are replaced, never changed in place. */
+export interface NodeRecord {
+  readonly address: PeerAddress;
+  readonly row: PeerRow;
+  readonly origin: Origin;
+  readonly state: NodeState;
+  /** Crawls in a row in which it was silent while others answered. */
+  readonly silentCrawlCount: number;
+  readonly measurement?: Measurement;
+  readonly specs?: NodeSpecs & { readonly observeTimeMs: number };
+  readonly provenance: Provenance;
+  readonly observeTimeMs?: number;
+}
+
+/** Makes the record of a node that was never asked. */
+export function newRecord(row: PeerRow, origin: Origin, provenance: Partial<Provenance> = {}): NodeRecord {
+  return {
+    address: row.address,
+    row,
+    origin,
+    state: "UNPROBED",
+    silentCrawlCount: 0,
+    ...(row.latencyNs > 0 ? { measurement: { latencyNs: row.latencyNs, sampleCount: 0 } } : {}),
+    provenance: { viaNodes: [], hopCount: 0, witnessCount: 0, ...provenance },
+  };
+}
+
+export const keyOf = (record: { readonly address: PeerAddress }): string => addressKey(record.address);
+
+/** Shows a record as the rest of the gateway sees a node. */
+export function toNode(record: NodeRecord, isSelf: boolean): Node {
+  const { address, row, state, measurement, specs, provenance, observeTimeMs } = record;
+  return {
+    name: nodeName(address),
+    address,
+    row,
+    state,
+    isSelf,
+    ...(measurement === undefined ? {} : { measurement }),
+    ...(specs === undefined ? {} : { specs }),
+    provenance,
+    ...(observeTimeMs === undefined ? {} : { observeTimeMs }),
+    etag: etagOf(record),
+  };
+}
+
+/** A short text that changes with every change of a record, quoted as HTTP has it. */
+export function etagOf(record: NodeRecord): string {
+  const digest = createHash("sha256").update(JSON.stringify(record)).digest("base64url");
+  return `"${digest.slice(0, 16)}"`;
+}

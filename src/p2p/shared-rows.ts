@@ -1,0 +1,30 @@
+import type { PeerRow } from "../peer-api/contract.js";
+import type { NodeRecord } from "./node-record.js";
+
+/**
+ * Chooses the rows of our table that nodes are sent: those that answered, nearest first, at most `maxRows`.
+ *
+ * Few, because a node pings every row it is sent, in sequence, before it answers. Without what their owners did not
+ * give to us: a node in unsafe mode installs every public key it is sent.
+ *
+ * @param isShareable whether strangers may learn the address: an operator's private rows stay private
+ */
+export function chooseSharedRows(
+  records: Iterable<NodeRecord>,
+  maxRows: number,
+  isShareable: (record: NodeRecord) => boolean,
+): PeerRow[] {
+  return [...records]
+    .filter((record) => record.state === "ACTIVE" && isShareable(record))
+    .sort((a, b) => latencyOf(a) - latencyOf(b))
+    .slice(0, maxRows)
+    .map(({ row, measurement }) => ({
+      ...row,
+      latencyNs: measurement?.latencyNs ?? 0,
+      publicKey: "",
+      machineUsername: "",
+      customInformation: "",
+    }));
+}
+
+const latencyOf = ({ measurement }: NodeRecord): number => measurement?.latencyNs ?? Number.MAX_SAFE_INTEGER;

@@ -1,0 +1,30 @@
+/** What the table's format has no place for: provenance, measurements, origin, silent crawls, our last written copy. */
+import { createHash } from "node:crypto";
+import { type NodeRecord, keyOf } from "./node-record.js";
+
+export interface SideFile {
+  readonly nodes: ReadonlyMap<string, NodeRecord>;
+  /** Fingerprint of each row as we wrote it last. */
+  readonly base: ReadonlyMap<string, string>;
+}
+
+/** A short stand-in for a row's JSON, to tell whether somebody changed it. */
+export const fingerprint = (raw: unknown): string =>
+  createHash("sha256").update(JSON.stringify(raw)).digest("base64url").slice(0, 22);
+
+export function formatSideFile({ nodes, base }: SideFile): string {
+  return JSON.stringify({ version: 1, nodes: [...nodes.values()], base: Object.fromEntries(base) });
+}
+
+/** Reads the side file's text. @throws {SyntaxError} it is none of ours */
+export function parseSideFile(text: string): SideFile {
+  const value = JSON.parse(text) as { version?: unknown; nodes?: unknown; base?: unknown } | null;
+  if (value?.version !== 1 || !Array.isArray(value.nodes) || typeof value.base !== "object" || value.base === null) {
+    throw new SyntaxError("not a side file of version 1");
+  }
+  const records = value.nodes as NodeRecord[];
+  return {
+    nodes: new Map(records.map((record) => [keyOf(record), record])),
+    base: new Map(Object.entries(value.base as Record<string, string>)),
+  };
+}

@@ -1,0 +1,60 @@
+import type { NodeRecord } from "./node-record.js";
+import { keyOf, newRecord, type Origin } from "./node-record.js";
+import { fingerprint } from "./side-file.js";
+import { type FileRow, fileKeyOf } from "./table-document.js";
+
+export interface MergeInput {
+  /** Our nodes in memory. */
+  readonly ours: ReadonlyMap<string, NodeRecord>;
+  /** The rows that stand in the file now. */
+  readonly theirs: readonly FileRow[];
+  /** Fingerprints of the rows we wrote last; undefined = never: this is the first import. */
+  readonly base: ReadonlyMap<string, string> | undefined;
+}
+
+export interface MergeResult {
+  readonly nodes: Map<string, NodeRecord>;
+  /** Rows of theirs by key, for the fields that we do not know. */
+  readonly standing: ReadonlyMap<string, unknown>;
+  /** Rows that name no node. */
+  readonly inert: readonly FileRow[];
+}
+
+/**
+ * Joins our table with a file that others write too, by address and port, with our last written copy as base.
+ *
+ * - Rows they added come in. Rows they changed since bring their fields; what we measured stays ours.
+ * - Rows we removed stay out, unless theirs changed since.
+ * - Rows they removed stay only if the node answered in our last crawl.
+ *
+ * Rows of the first import count as typed by the operator; later ones obey the address policy.
+ */
+export function mergeTable({ ours, theirs, base }: MergeInput): MergeResult {
+  const origin: Origin = base === undefined ? "operator" : "peer";
+  const nodes = new Map<string, NodeRecord>();
+  const standing = new Map<string, unknown>();
+  const inert: FileRow[] = [];
+  for (const fileRow of theirs) {
+    const key = fileKeyOf(fileRow);
+    if (key === undefined || fileRow.row === undefined) {
+      inert.push(fileRow);
+      continue;
+    }
+    // The first of several rows for one node wins, as in the original client.
+    if (standing.has(key)) continue;
+    standing.set(key, fileRow.raw);
+    const record = ours.get(key);
+    const hasChanged = base?.get(key) !== fingerprint(fileRow.raw);
+    if (record === undefined) {
+      if (base?.has(key) !== true || hasChanged) nodes.set(key, newRecord(fileRow.row, origin));
+    } else {
+      nodes.set(key, hasChanged ? { ...record, row: fileRow.row } : record);
+    }
+  }
+  for (const record of ours.values()) {
+    const key = keyOf(record);
+    const wasRemovedByThem = base?.has(key) === true && !standing.has(key);
+    if (!nodes.has(key) && (!wasRemovedByThem || record.state === "ACTIVE")) nodes.set(key, record);
+  }
+  return { nodes, standing, inert };
+}

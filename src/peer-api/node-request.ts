@@ -1,0 +1,125 @@
+import type { IncomingMessage } from "node:http";
+import got, { type OptionsInit, type Request } from "got";
+import type { CallOptions, TableForm } from "./contract.js";
+import { PeerError } from "./errors.js";
+import { toPeerError } from "./failures.js";
+import { maxHeaderBytes, type RouteLimit } from "./limits.js";
+import type { NodeSockets } from "./sockets.js";
+
+/** A complete answer, whatever its status. */
+export interface NodeAnswer {
+  readonly httpStatus: number;
+  readonly contentType: string;
+  readonly body: Buffer;
+  readonly elapsedMs: number;
+}
+
+/**
+ * Makes one request with got, held to one time limit and one size limit.
+ *
+ * No retry: GETs of this API have effects. No redirect: a node could point us at our own network. No decompression: a
+ * small body could become a huge one. No cookies.
+ *
+ * @throws {PeerError}
+ */
+export async function request(
+  url: string,
+  sockets: NodeSockets,
+  limit: RouteLimit,
+  options: CallOptions,
+  form?: TableForm,
+): Promise<NodeAnswer> {
+  const timeoutMs = options.timeoutMs ?? limit.timeoutMs;
+  const startMs = performance.now();
+  if (options.signal?.aborted === true) throw toPeerError(options.signal.reason);
+  const stream = got.stream(url, gotOptions(sockets, timeoutMs, options.signal, form));
+  const { response, body } = await readWhole(stream, limit.maxBodyBytes, options.onActivity);
+  return {
+    httpStatus: response.statusCode ?? 0,
+    contentType: response.headers["content-type"] ?? "",
+    body,
+    elapsedMs: performance.now() - startMs,
+  };
+}
+
+function gotOptions(
+  sockets: NodeSockets,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+  form: TableForm | undefined,
+): OptionsInit & { isStream: true } {
+  return {
+    isStream: true,
+    method: form === undefined ? "GET" : "POST",
+    agent: { http: sockets.agent },
+    ...(form === undefined ? {} : { body: form.body }),
+    headers: {
+      "accept-encoding": "identity",
+      "user-agent": "p2prc-gateway",
+      ...(form === undefined ? {} : { "content-type": form.contentType }),
+    },
+    retry: { limit: 0 },
+    followRedirect: false,
+    decompress: false,
+    throwHttpErrors: false,
+    maxHeaderSize: maxHeaderBytes,
+    timeout: { request: timeoutMs },
+    ...(signal === undefined ? {} : { signal }),
+  };
+}
+
+function readWhole(
+  stream: Request,
+  maxBodyBytes: number,
+  onActivity: CallOptions["onActivity"],
+): Promise<{ response: IncomingMessage; body: Buffer }> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    let response: IncomingMessage | undefined;
+    const fail = (error: unknown): void => {
+      reject(toPeerError(error));
+      stream.destroy();
+    };
+    stream.on("response", (head: IncomingMessage) => {
+      response = head;
+      onActivity?.();
+      const refusal = refuseHead(head, maxBodyBytes);
+      if (refusal !== undefined) fail(refusal);
+    });
+    stream.on("data", (chunk: Buffer) => {
+      onActivity?.();
+      size += chunk.length;
+      if (size > maxBodyBytes) fail(tooLarge(response?.statusCode));
+      else chunks.push(chunk);
+    });
+    stream.once("end", () => {
+      if (response === undefined) fail(new PeerError("CONNECTION_RESET", "the connection ended without an answer"));
+      else resolve({ response, body: Buffer.concat(chunks) });
+    });
+    stream.on("error", fail);
+  });
+}
+
+/** Judges an answer by its head, so that a body which cannot be taken is not read. */
+export function refuseHead(head: IncomingMessage, maxBodyBytes: number): PeerError | undefined {
+  const encoding = head.headers["content-encoding"] ?? "identity";
+  if (encoding.toLowerCase() !== "identity") {
+    return new PeerError("BAD_BODY", "the answer is compressed, and nobody asked for that", {
+      httpStatus: head.statusCode,
+    });
+  }
+  return Number(head.headers["content-length"] ?? 0) > maxBodyBytes ? tooLarge(head.statusCode) : undefined;
+}
+
+export const tooLarge = (httpStatus: number | undefined): PeerError =>
+  new PeerError("TOO_LARGE", "the answer is larger than the limit", { httpStatus });
+
+/** Takes an answer of status 200. @throws {PeerError} HTTP_STATUS */
+export function requireOk(answer: { readonly httpStatus: number }): void {
+  if (answer.httpStatus !== 200) {
+    throw new PeerError("HTTP_STATUS", `the node answered with status ${answer.httpStatus}`, {
+      httpStatus: answer.httpStatus,
+    });
+  }
+}

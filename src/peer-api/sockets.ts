@@ -1,0 +1,66 @@
+import { Agent } from "node:http";
+import { connect, type Socket, type TcpNetConnectOpts } from "node:net";
+import { addressKey } from "./address.js";
+import type { CallOptions, PeerAddress } from "./contract.js";
+import { PeerError } from "./errors.js";
+import { maxSocketsPerNode } from "./limits.js";
+
+type IsAllowed = CallOptions["isAllowed"];
+
+/**
+ * The sockets of one crawl or one call: kept alive between requests to a node, at most 2 to each, never to an address
+ * that the caller's policy forbids.
+ *
+ * A name is resolved by the connection itself, so what is judged is the address connected to: there is no second
+ * look-up that could answer otherwise.
+ */
+export class NodeSockets {
+  readonly agent: Agent;
+  readonly #policies = new Map<string, IsAllowed>();
+  readonly #open = new Map<string, Set<Socket>>();
+
+  constructor() {
+    this.agent = new Agent({ keepAlive: true, maxSockets: maxSocketsPerNode, scheduling: "lifo" });
+    this.agent.createConnection = (options: TcpNetConnectOpts): Socket => this.#connect(options);
+  }
+
+  /** Sets who judges the addresses of one node's sockets. */
+  judge(address: PeerAddress, isAllowed: IsAllowed): void {
+    this.#policies.set(addressKey(address), isAllowed);
+  }
+
+  /** Cuts every socket to one node. */
+  release(address: PeerAddress): void {
+    const key = addressKey(address);
+    this.#policies.delete(key);
+    for (const socket of this.#open.get(key) ?? []) socket.destroy();
+  }
+
+  /** Cuts every socket. */
+  close(): void {
+    for (const sockets of this.#open.values()) for (const socket of sockets) socket.destroy();
+    this.agent.destroy();
+  }
+
+  #connect(options: TcpNetConnectOpts): Socket {
+    const key = addressKey({ host: options.host ?? "", port: options.port });
+    const isAllowed = this.#policies.get(key);
+    const socket = connect({ ...options, noDelay: true });
+    // Before a byte leaves: what http writes meanwhile waits for listeners of 'connect' that come after this one.
+    socket.once("connect", () => {
+      const remote = socket.remoteAddress;
+      if (isAllowed !== undefined && (remote === undefined || !isAllowed(remote))) socket.destroy(blocked());
+    });
+    const sockets = this.#open.get(key) ?? new Set();
+    this.#open.set(key, sockets.add(socket));
+    socket.once("close", () => {
+      sockets.delete(socket);
+      if (sockets.size === 0) this.#open.delete(key);
+    });
+    return socket;
+  }
+}
+
+/** Makes the error of a contact that the address policy forbids. */
+export const blocked = (): PeerError =>
+  new PeerError("ADDRESS_BLOCKED", "the address policy forbids to contact it", { wasSent: false });

@@ -1,0 +1,42 @@
+import { addressKey } from "./address.js";
+import type { PeerRow, RowRejection, TableReply } from "./contract.js";
+import { PeerError } from "./errors.js";
+import { readRow, rowsKey } from "./ip-table-rows.js";
+import { fieldsOf, isJsonObject, parseJsonBody } from "./json-body.js";
+import { maxTableRows } from "./limits.js";
+
+/**
+ * Reads the answer of POST /IpTable. An error of the node comes as text with status 200 and is told by its type.
+ *
+ * @throws {PeerError} BAD_BODY
+ */
+export function parseTable(body: Buffer, contentType: string, elapsedMs: number): TableReply {
+  if (/^text\/plain\b/i.test(contentType) && !looksLikeObject(body)) {
+    throw new PeerError("BAD_BODY", "the node answered with an error text in place of its table");
+  }
+  const value = parseJsonBody(body);
+  const list = isJsonObject(value) ? fieldsOf(value)(rowsKey) : undefined;
+  if (list === null || (isJsonObject(value) && Object.keys(value).length === 0)) {
+    return { rows: [], entryCount: 0, rejected: new Map(), bodyBytes: body.length, elapsedMs };
+  }
+  if (!Array.isArray(list)) throw new PeerError("BAD_BODY", "the answer holds no list of nodes");
+  return { ...readRows(list), entryCount: list.length, bodyBytes: body.length, elapsedMs };
+}
+
+function readRows(list: readonly unknown[]): Pick<TableReply, "rows" | "rejected"> {
+  const rows = new Map<string, PeerRow>();
+  const rejected = new Map<RowRejection, number>();
+  const reject = (reason: RowRejection, count = 1): void => {
+    rejected.set(reason, (rejected.get(reason) ?? 0) + count);
+  };
+  for (const value of list.slice(0, maxTableRows)) {
+    const row = readRow(value);
+    if (typeof row === "string") reject(row);
+    else if (rows.has(addressKey(row.address))) reject("DUPLICATE");
+    else rows.set(addressKey(row.address), row);
+  }
+  if (list.length > maxTableRows) reject("TOO_MANY_ROWS", list.length - maxTableRows);
+  return { rows: [...rows.values()], rejected };
+}
+
+const looksLikeObject = (body: Buffer): boolean => body.subarray(0, 64).toString("latin1").trimStart().startsWith("{");

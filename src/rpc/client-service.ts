@@ -1,0 +1,60 @@
+import type { Duration } from "@bufbuild/protobuf/wkt";
+import type { ConnectRouter, HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { ClientService } from "../gen/p2prc/client/v1/client_service_pb.js";
+import type { UpdateIpTableRequest } from "../gen/p2prc/client/v1/ip_table_pb.js";
+import type { Caller, CallerOptions, CrawlRequest, IpTableService } from "../p2p/contract.js";
+import { toCrawlEvent } from "./to-crawl-event.js";
+import { toNode, toSpecs } from "./to-node.js";
+
+const defaultPageSize = 100;
+const maxPageSize = 1_000;
+
+export interface ClientServiceDeps {
+  readonly ipTable: IpTableService;
+  /** Who comes through the door that these routes are registered for. */
+  readonly caller: Caller;
+}
+
+/** Registers ClientService: each handler converts, makes one call, and converts back. */
+export function registerClientService(router: ConnectRouter, { ipTable, caller }: ClientServiceDeps): void {
+  const optionsOf = (context: HandlerContext): CallerOptions => ({ caller, signal: context.signal });
+  const implementation: ServiceImpl<typeof ClientService> = {
+    async *updateIpTable(request, context) {
+      const options = { ...optionsOf(context), timeoutMs: context.timeoutMs() };
+      for await (const event of ipTable.updateIpTable(fromCrawlRequest(request), options)) yield toCrawlEvent(event);
+    },
+    async listNodes({ pageSize, pageToken }) {
+      const page = { pageSize: Math.min(pageSize === 0 ? defaultPageSize : pageSize, maxPageSize), pageToken };
+      const { nodes, nextPageToken } = await ipTable.listNodes(page);
+      return { nodes: nodes.map(toNode), nextPageToken };
+    },
+    async addNode({ address, replaceAll }, context) {
+      return { node: toNode(await ipTable.addNode(address, replaceAll, optionsOf(context))) };
+    },
+    async removeNode({ node, etag }) {
+      return { node: toNode(await ipTable.removeNode(node, etag)) };
+    },
+    async getSpecs({ node }, context) {
+      return { specs: toSpecs(await ipTable.specs(node, optionsOf(context))) };
+    },
+    async listImages({ node }, context) {
+      return { images: (await ipTable.images(node, optionsOf(context))).map((image) => ({ ...image })) };
+    },
+  };
+  router.service(ClientService, implementation);
+}
+
+/** Converts a request whose rules have been enforced; what is absent keeps its default. */
+export function fromCrawlRequest(request: UpdateIpTableRequest): CrawlRequest {
+  const { maxHops, maxConcurrency, nodeTimeout, exchangeTimeout, seedAddresses, maxSharedRows } = request;
+  return {
+    ...(maxHops === undefined ? {} : { maxHops }),
+    ...(maxConcurrency === 0 ? {} : { maxConcurrency }),
+    ...(nodeTimeout === undefined ? {} : { nodeTimeoutMs: toMilliseconds(nodeTimeout) }),
+    ...(exchangeTimeout === undefined ? {} : { exchangeTimeoutMs: toMilliseconds(exchangeTimeout) }),
+    seedAddresses,
+    ...(maxSharedRows === undefined ? {} : { maxSharedRows }),
+  };
+}
+
+const toMilliseconds = ({ seconds, nanos }: Duration): number => Number(seconds) * 1_000 + nanos / 1e6;

@@ -1,0 +1,150 @@
+import { create, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../gen/google/rpc/error_details_pb.js";
+import type { P2pError, P2pReason } from "../p2p/errors.js";
+import type { PeerError, PeerFailure } from "../peer-api/errors.js";
+
+/** Domain of every ErrorInfo of this service. */
+export const errorDomain = "client.p2prc";
+
+/** Why a call failed, for programs. Everything a caller may see is listed here. */
+export type Reason =
+  | P2pReason
+  | "NODE_UNREACHABLE"
+  | "NODE_CONNECTION_LOST"
+  | "NODE_TIMEOUT"
+  | "NODE_REFUSED_REQUEST"
+  | "NODE_BAD_BODY"
+  | "NODE_BODY_TOO_LARGE"
+  | "INVALID_REQUEST"
+  | "DEADLINE_EXCEEDED"
+  | "CANCELED"
+  | "INTERNAL";
+
+/** The only place where our reasons become gRPC codes. docs/errors.md lists the same rows; a test compares both ways. */
+export const codeOf = {
+  NODE_UNREACHABLE: Code.Unavailable,
+  NODE_CONNECTION_LOST: Code.Unavailable,
+  NODE_TIMEOUT: Code.Unavailable,
+  NODE_REFUSED_REQUEST: Code.FailedPrecondition,
+  NODE_BAD_BODY: Code.Internal,
+  NODE_BODY_TOO_LARGE: Code.ResourceExhausted,
+  NODE_NOT_FOUND: Code.NotFound,
+  ADDRESS_BLOCKED: Code.PermissionDenied,
+  INVALID_ADDRESS: Code.InvalidArgument,
+  INVALID_PAGE_TOKEN: Code.InvalidArgument,
+  INVALID_REQUEST: Code.InvalidArgument,
+  ETAG_MISMATCH: Code.Aborted,
+  TOO_MANY_CRAWLS: Code.ResourceExhausted,
+  IP_TABLE_FULL: Code.ResourceExhausted,
+  IP_TABLE_UNREADABLE: Code.FailedPrecondition,
+  IP_TABLE_READ_ONLY: Code.FailedPrecondition,
+  DISK_FULL: Code.ResourceExhausted,
+  DRAINING: Code.Unavailable,
+  DEADLINE_EXCEEDED: Code.DeadlineExceeded,
+  CANCELED: Code.Canceled,
+  INTERNAL: Code.Internal,
+} as const satisfies Record<Reason, Code>;
+
+/** What the failure of a call to a node means to the caller of a unary RPC. */
+const reasonOfFailure = {
+  DNS: "NODE_UNREACHABLE",
+  CONNECTION_REFUSED: "NODE_UNREACHABLE",
+  NO_ROUTE: "NODE_UNREACHABLE",
+  CONNECTION_RESET: "NODE_CONNECTION_LOST",
+  TIMEOUT: "NODE_TIMEOUT",
+  HTTP_STATUS: "NODE_REFUSED_REQUEST",
+  BAD_BODY: "NODE_BAD_BODY",
+  TOO_LARGE: "NODE_BODY_TOO_LARGE",
+  ADDRESS_BLOCKED: "ADDRESS_BLOCKED",
+  CANCELED: "CANCELED",
+} as const satisfies Record<PeerFailure, Reason>;
+
+/** When a caller may try again, in seconds, by code. */
+const retryAfterSeconds: Partial<Record<Code, bigint>> = { [Code.Unavailable]: 1n, [Code.ResourceExhausted]: 5n };
+
+/** What is wrong with one field of a request. */
+export interface FieldViolation {
+  /** Path in the contract's spelling. Example: `seed_addresses[2]`. */
+  readonly field: string;
+  readonly description: string;
+}
+
+export interface FailureOptions {
+  readonly violations?: readonly FieldViolation[];
+  /** Ids involved. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly cause?: unknown;
+}
+
+/**
+ * Makes the error that callers see. All details together stay far below the 4 KiB that gRPC clients take: a larger one
+ * breaks their connection.
+ */
+export function failure(reason: Reason, message: string, options: FailureOptions = {}): ConnectError {
+  const code: Code = codeOf[reason];
+  const retryAfter = retryAfterSeconds[code];
+  const violations = (options.violations ?? []).slice(0, 8).map(({ field, description }) => ({
+    field: clip(field, 100),
+    description: clip(description, 150),
+  }));
+  const details = [
+    detail(ErrorInfoSchema, { reason, domain: errorDomain, metadata: clipped(options.metadata ?? {}) }),
+    ...(violations.length === 0 ? [] : [detail(BadRequestSchema, { fieldViolations: violations })]),
+    ...(retryAfter === undefined ? [] : [detail(RetryInfoSchema, { retryDelay: { seconds: retryAfter } })]),
+  ];
+  return new ConnectError(clip(message, 500), code, undefined, details, options.cause);
+}
+
+/**
+ * Turns whatever was thrown into the error that callers see. An unknown one becomes "internal error": its text and
+ * cause go to the log only.
+ *
+ * @param signal the call's own: tells the caller's deadline and departure from a failure of ours
+ */
+export function toConnectError(error: unknown, signal: AbortSignal): ConnectError {
+  if (isNamed<ConnectError>(error, "ConnectError")) return error;
+  if (signal.aborted) return callOver(signal, error);
+  if (isNamed<P2pError>(error, "P2pError")) {
+    const { reason, message, field, metadata } = error;
+    const violations = field === undefined ? [] : [{ field, description: message }];
+    const isBadRequest = (codeOf[reason] as Code) === Code.InvalidArgument;
+    return failure(reason, message, { violations: isBadRequest ? violations : [], metadata, cause: error });
+  }
+  if (isNamed<PeerError>(error, "PeerError")) {
+    const metadata: Record<string, string> =
+      error.httpStatus === undefined ? {} : { http_status: String(error.httpStatus) };
+    const message = `the node could not be asked: ${error.message}`;
+    return failure(reasonOfFailure[error.failure], message, { metadata, cause: error });
+  }
+  return failure("INTERNAL", "internal error", { cause: error });
+}
+
+/** The caller's deadline came, or the caller left: nothing that happens then is a failure of a node. */
+function callOver(signal: AbortSignal, cause: unknown): ConnectError {
+  const { reason } = signal as { reason: unknown };
+  const isDeadline = reason instanceof Object && (reason as { code?: unknown }).code === Code.DeadlineExceeded;
+  return isDeadline
+    ? failure("DEADLINE_EXCEEDED", "the call's deadline was exceeded", { cause })
+    : failure("CANCELED", "the call was canceled", { cause });
+}
+
+/** Judged by name: classes differ between copies of a package and realms. */
+function isNamed<T extends Error>(error: unknown, name: string): error is T {
+  return error instanceof Object && (error as { name?: unknown }).name === name;
+}
+
+const detail = <Desc extends DescMessage>(desc: Desc, value: MessageInitShape<Desc>) => ({
+  desc,
+  value: create(desc, value) as MessageInitShape<Desc>,
+});
+
+const clip = (text: string, maxLength: number): string =>
+  text.length <= maxLength ? text : `${text.slice(0, maxLength - 3)}...`;
+
+const clipped = (metadata: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(metadata)
+      .slice(0, 8)
+      .map(([key, value]) => [key, clip(value, 150)]),
+  );

@@ -1,0 +1,91 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { connect } from "node:net";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "@jest/globals";
+import { startDevnetProcess } from "../../src/devnet/devnet-process.js";
+import { openDevnet } from "../../src/devnet/devnet.js";
+import { readLedger } from "../../src/devnet/ledger.js";
+
+const isAlive = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+
+describe("a devnet in a process of its own", () => {
+  it("serves the network that its options make here, and ends with close", async () => {
+    const options = { nodes: 12, seed: 9, faults: { hang: 1, refuse: 1 }, firstAddress: "127.0.20.1" };
+    const devnet = await startDevnetProcess(options);
+    const response = await fetch(`http://${devnet.entryAddresses[0]!}/ShowImages`);
+    expect(response.status).toBe(200);
+    expect(devnet.pid).not.toBe(process.pid);
+    await devnet.close();
+    expect(isAlive(devnet.pid)).toBe(false);
+    expect(existsSync(devnet.ledgerPath)).toBe(false);
+
+    const here = await openDevnet({ ...options, port: devnet.port });
+    await here.close();
+    expect(devnet.nodes).toEqual(here.nodes);
+  });
+
+  it("hands out its ledger, and keeps the file that was asked for", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "devnet-process-"));
+    const ledgerPath = join(folder, "ledger.jsonl");
+    const devnet = await startDevnetProcess({
+      nodes: 1,
+      dialects: ["2026-01"],
+      ledgerPath,
+      firstAddress: "127.0.21.1",
+    });
+    try {
+      await fetch(`http://${devnet.entryAddresses[0]!}/server_info`);
+      expect(await devnet.calls()).toMatchObject([
+        { node: devnet.entryAddresses[0], path: "/server_info", status: 200 },
+      ]);
+      await fetch(`http://${devnet.entryAddresses[0]!}/ShowImages`);
+      expect(await devnet.calls()).toHaveLength(2);
+    } finally {
+      await devnet.close();
+    }
+    expect(await readLedger(ledgerPath)).toHaveLength(2);
+    await rm(folder, { recursive: true });
+  });
+
+  it("hands on why it cannot start", async () => {
+    const start = startDevnetProcess({ nodes: 3, faults: { hang: 3 } });
+    await expect(start).rejects.toThrow("3 faulty nodes leave no healthy one in a network of 3");
+  });
+
+  it("says that it is gone to a caller who asks for calls after close", async () => {
+    const devnet = await startDevnetProcess({ nodes: 1, firstAddress: "127.0.22.1" });
+    await devnet.close();
+    await expect(devnet.calls()).rejects.toThrow("the devnet's process has ended");
+  });
+
+  it("dies with its parent, even when that one is killed", async () => {
+    const module = fileURLToPath(new URL("../../dist/devnet/devnet-process.js", import.meta.url));
+    const script = `
+      import { startDevnetProcess } from ${JSON.stringify(module)};
+      const { port } = await startDevnetProcess({ nodes: 2, faults: { hang: 1 }, firstAddress: "127.0.23.1" });
+      process.stdout.write(String(port));`;
+    const parent = spawn(process.execPath, ["--input-type=module", "-e", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const [port] = (await once(parent.stdout, "data")) as [Buffer];
+    const socket = connect({ host: "127.0.23.1", port: Number(port.toString()) });
+    await once(socket, "connect");
+    const closed = once(socket, "close");
+    parent.kill("SIGKILL");
+    await closed;
+    const again = connect({ host: "127.0.23.1", port: Number(port.toString()) });
+    const [error] = (await once(again, "error")) as [NodeJS.ErrnoException];
+    expect(error.code).toBe("ECONNREFUSED");
+  });
+});

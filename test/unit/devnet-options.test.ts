@@ -1,0 +1,82 @@
+import { describe, expect, it } from "@jest/globals";
+import type { DevnetOptions } from "../../src/devnet/contract.js";
+import type { DialectName } from "../../src/devnet/dialects.js";
+import { DevnetError } from "../../src/devnet/errors.js";
+import { everyFault, type FaultName } from "../../src/devnet/faults.js";
+import { checkOptions } from "../../src/devnet/options.js";
+import { type DevnetOptionText, parseDevnetOptions } from "../../src/devnet/option-text.js";
+
+const typed = (text: Partial<DevnetOptionText>): DevnetOptions =>
+  parseDevnetOptions({ nodes: "40", ...text });
+
+describe("a typed devnet", () => {
+  it("is read flag by flag", () => {
+    const options = typed({
+      port: "8088",
+      delay: "20ms",
+      seed: "7",
+      faults: "refuse=2, hang=3,lie",
+      shape: "chain",
+    });
+    expect(options).toMatchObject({
+      nodes: 40,
+      port: 8088,
+      delayMs: 20,
+      seed: 7,
+      faults: { refuse: 2, hang: 3, lie: 1 },
+      shape: "chain",
+    });
+  });
+
+  it("takes seconds, fractions and a bare 0 as delay", () => {
+    expect(
+      [typed({ delay: "1.5s" }), typed({ delay: "0" }), typed({})].map((options) => options.delayMs),
+    ).toEqual([1500, 0, undefined]);
+  });
+
+  it("has one node of every fault with all, and what is said after it counts", () => {
+    expect(typed({ faults: "all,hang=3,refuse=0" }).faults).toEqual({ ...everyFault, hang: 3, refuse: 0 });
+  });
+
+  it.each<[Partial<DevnetOptionText>, string]>([
+    [{ nodes: "forty" }, '--nodes "forty": not a whole number'],
+    [{ nodes: "0" }, "nodes 0: not a whole number from 1 to 10000"],
+    [{ port: "65536" }, "port 65536: not a whole number from 0 to 65535"],
+    [{ delay: "20" }, '--delay "20": not a duration such as 20ms or 1.5s'],
+    [{ faults: "refuse=2,hnag=3" }, '--faults "hnag": none of refuse, lie, reset, hang'],
+    [{ faults: "hang=x" }, '--faults hang= "x": not a whole number'],
+    [{ faults: "hang=1=2" }, '--faults "hang=1=2": not of the form NAME=COUNT'],
+    [{ faults: "hang=40" }, "40 faulty nodes leave no healthy one in a network of 40"],
+    [{ shape: "ring" }, '--shape "ring": none of random, chain, mesh'],
+    [{ dialects: "2021-07,2022" }, '--dialects "2022": none of 2021-03-20'],
+    [
+      { dialects: "2021-06", port: "9000" },
+      "dialect 2021-06 has no port in its rows: its nodes can only be on port 8088",
+    ],
+    [{ nodes: "501", shape: "mesh" }, "a mesh has at most 500 nodes, not 501"],
+    [{ firstAddress: "localhost" }, "first address localhost: not an IPv4 address"],
+  ])("is refused as %j with the bad part named", (text, message) => {
+    expect(() => typed(text)).toThrow(DevnetError);
+    expect(() => typed(text)).toThrow(message);
+  });
+});
+
+describe("a devnet's options from a program", () => {
+  it.each<[Partial<DevnetOptions>, string]>([
+    [{ faults: { nap: 1 } as Partial<Record<FaultName, number>> }, "fault nap: none of"],
+    [{ faults: { hang: -1 } }, "number of nodes with the fault hang -1"],
+    [{ dialects: [] }, "at least one is needed"],
+    [{ dialects: ["1999" as DialectName] }, "dialect 1999: none of"],
+    [{ nodes: 5, faults: { hang: 3 }, entryNodes: 3 }, "entryNodes 3: only 2 of 5 nodes are healthy"],
+    [{ delayMs: 0.5 }, "delayMs 0.5: not a whole number"],
+    [{ rowsPerTable: 1 }, "rowsPerTable 1: not a whole number from 2 to 4096"],
+  ])("are refused as %j", (options, message) => {
+    expect(() => checkOptions({ nodes: 40, ...options })).toThrow(message);
+  });
+
+  it("give a tiny network fewer entry nodes, and a chain one", () => {
+    expect(checkOptions({ nodes: 2, faults: { hang: 1 } }).entryNodes).toBe(1);
+    expect(checkOptions({ nodes: 9 }).entryNodes).toBe(2);
+    expect(checkOptions({ nodes: 9, shape: "chain" }).entryNodes).toBe(1);
+  });
+});
