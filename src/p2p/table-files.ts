@@ -92,6 +92,6 @@ function unreadable(path: string, cause: unknown): P2pError {
 }
 
 function codeOf(error: unknown): string | undefined {
-  const code = error instanceof Object ? (error as { code?: unknown }).code : undefined;
+  const code = typeof error === "object" && error !== null ? (error as { code?: unknown }).code : undefined;
   return typeof code === "string" ? code : undefined;
 }

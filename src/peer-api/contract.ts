@@ -127,7 +127,7 @@ export interface PeerApi {
   specs(address: PeerAddress, options?: CallOptions): Promise<NodeSpecs>;
   /** Reads which images a node builds containers from. */
   images(address: PeerAddress, options?: CallOptions): Promise<readonly NodeImage[]>;
-  /** Closes the idle sockets to one node. */
+  /** Closes the sockets to one node. Calls to it under way fail with reason `CANCELED`. */
   release(address: PeerAddress): void;
   /** Closes every socket. Calls under way fail with reason `CANCELED`. */
   close(): void;

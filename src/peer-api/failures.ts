@@ -28,7 +28,7 @@ const failureOfCode: Readonly<Record<string, { failure: PeerFailure; wasSent: bo
  * of other realms and wrapped ones would be missed.
  */
 export function toPeerError(error: unknown): PeerError {
-  for (let inner = error; inner instanceof Object; inner = (inner as { cause?: unknown }).cause) {
+  for (let inner = error; typeof inner === "object" && inner !== null; inner = (inner as { cause?: unknown }).cause) {
     if (inner instanceof PeerError) return inner;
     const { code, name } = inner as { code?: unknown; name?: unknown };
     if (name === "AbortError") return new PeerError("CANCELED", "canceled", { cause: error });

@@ -72,7 +72,7 @@ export function toWireRow(row: PeerRow): Record<string, unknown> {
     wire[wireKey] = wireValue(field, row);
   }
   // A name an operator typed has no place of its own in the format: nodes read any text from IPV4.
-  if (row.ipv4 === "" && row.ipv6 === "") wire["IPV4"] = row.address.host;
+  if (row.ipv4 === "" && row.address.host !== row.ipv6) wire["IPV4"] = row.address.host;
   return wire;
 }
 
@@ -147,9 +147,9 @@ function portText(value: unknown): string {
 function customInformation(value: unknown, read: FieldReader, object: JsonObject): string {
   const plain = cleanText(value);
   const isOfThoseMonths = Object.hasOwn(object, "IPV4") && read("BareMetalSSHPort") === undefined;
-  if (!isOfThoseMonths || plain === "") return plain;
-  const decoded = Buffer.from(plain, "base64");
-  const isBase64OfText = decoded.toString("base64") === plain && Buffer.from(decoded.toString()).equals(decoded);
+  if (!isOfThoseMonths || typeof value !== "string" || value === "") return plain;
+  const decoded = Buffer.from(value, "base64");
+  const isBase64OfText = decoded.toString("base64") === value && Buffer.from(decoded.toString()).equals(decoded);
   return isBase64OfText ? cleanText(decoded.toString()) : plain;
 }
 

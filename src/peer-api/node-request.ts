@@ -4,7 +4,7 @@ import type { CallOptions, TableForm } from "./contract.js";
 import { PeerError } from "./errors.js";
 import { toPeerError } from "./failures.js";
 import { maxHeaderBytes, type RouteLimit } from "./limits.js";
-import type { NodeSockets } from "./sockets.js";
+import { canceled, type NodeSockets } from "./sockets.js";
 
 /** A complete answer, whatever its status. */
 export interface NodeAnswer {
@@ -31,8 +31,9 @@ export async function request(
 ): Promise<NodeAnswer> {
   const timeoutMs = options.timeoutMs ?? limit.timeoutMs;
   const startMs = performance.now();
-  if (options.signal?.aborted === true) throw toPeerError(options.signal.reason);
-  const stream = got.stream(url, gotOptions(sockets, timeoutMs, options.signal, form));
+  // Whatever reason the caller gave: it is a cancellation.
+  if (options.signal?.aborted === true) throw canceled({ wasSent: false });
+  const stream = nodeGot.stream(url, gotOptions(sockets, timeoutMs, options.signal, form));
   const { response, body } = await readWhole(stream, limit.maxBodyBytes, options.onActivity);
   return {
     httpStatus: response.statusCode ?? 0,
@@ -42,6 +43,16 @@ export async function request(
   };
 }
 
+/** What every call has in common, settled once: got takes longer to settle options than to send a request. */
+const nodeGot = got.extend({
+  headers: { "accept-encoding": "identity", "user-agent": "p2prc-gateway" },
+  retry: { limit: 0 },
+  followRedirect: false,
+  decompress: false,
+  throwHttpErrors: false,
+  maxHeaderSize: maxHeaderBytes,
+});
+
 function gotOptions(
   sockets: NodeSockets,
   timeoutMs: number,
@@ -50,20 +61,11 @@ function gotOptions(
 ): OptionsInit & { isStream: true } {
   return {
     isStream: true,
-    method: form === undefined ? "GET" : "POST",
     agent: { http: sockets.agent },
-    ...(form === undefined ? {} : { body: form.body }),
-    headers: {
-      "accept-encoding": "identity",
-      "user-agent": "p2prc-gateway",
-      ...(form === undefined ? {} : { "content-type": form.contentType }),
-    },
-    retry: { limit: 0 },
-    followRedirect: false,
-    decompress: false,
-    throwHttpErrors: false,
-    maxHeaderSize: maxHeaderBytes,
     timeout: { request: timeoutMs },
+    ...(form === undefined
+      ? {}
+      : { method: "POST", body: form.body, headers: { "content-type": form.contentType } }),
     ...(signal === undefined ? {} : { signal }),
   };
 }

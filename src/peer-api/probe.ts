@@ -4,7 +4,7 @@ import { PeerError } from "./errors.js";
 import { routeLimits } from "./limits.js";
 import { requireOk } from "./node-request.js";
 import { type RoundTrip, roundTrip } from "./round-trip.js";
-import type { NodeSockets } from "./sockets.js";
+import { canceled, type NodeSockets } from "./sockets.js";
 import { parseSpecs } from "./specs-reply.js";
 
 /** Where a node tells its specs: P2PRC's own route, then the one that its documentation names and others serve. */
@@ -18,6 +18,7 @@ const roundTripCount = 3;
  * When the time is over after a complete round trip, what was measured counts: the node did answer.
  */
 export async function probe(sockets: NodeSockets, address: PeerAddress, options: CallOptions): Promise<Probe> {
+  if (options.signal?.aborted === true) throw canceled({ wasSent: false });
   const timeoutMs = options.timeoutMs ?? routeLimits.probe.timeoutMs;
   const deadline = openDeadline(timeoutMs, options.signal);
   const samplesNs: number[] = [];
@@ -72,10 +73,9 @@ function openDeadline(
     verdict = error;
     current?.destroy(error);
   };
-  const onAbort = (): void => end(new PeerError("CANCELED", "canceled"));
+  const onAbort = (): void => end(canceled());
   const timer = setTimeout(() => end(new PeerError("TIMEOUT", "no complete answer in time")), timeoutMs);
-  if (signal?.aborted === true) onAbort();
-  else signal?.addEventListener("abort", onAbort, { once: true });
+  signal?.addEventListener("abort", onAbort, { once: true });
   return {
     hold: (request) => {
       current = request;

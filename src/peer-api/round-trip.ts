@@ -66,7 +66,8 @@ function once(
       maxHeaderSize: maxHeaderBytes,
     });
     options.onRequest(request);
-    request.once("error", (error) => {
+    // Not once: a socket that is cut may report more than one error.
+    request.on("error", (error) => {
       attempt.reusedSocket = request.reusedSocket;
       reject(toPeerError(error));
     });
@@ -85,6 +86,10 @@ function once(
           reject(toPeerError(error));
         },
       );
+    });
+    // An answer that switches protocols is no response and no error: the connection just ends.
+    request.once("close", () => {
+      if (!attempt.answered) reject(new PeerError("CONNECTION_RESET", "the connection ended without an answer"));
     });
     request.end();
   });

@@ -1,5 +1,5 @@
 import { Agent } from "node:http";
-import { connect, type Socket, type TcpNetConnectOpts } from "node:net";
+import { connect, Socket, type TcpNetConnectOpts } from "node:net";
 import { addressKey } from "./address.js";
 import type { CallOptions, PeerAddress } from "./contract.js";
 import { PeerError } from "./errors.js";
@@ -18,6 +18,7 @@ export class NodeSockets {
   readonly agent: Agent;
   readonly #policies = new Map<string, IsAllowed>();
   readonly #open = new Map<string, Set<Socket>>();
+  #isClosed = false;
 
   constructor() {
     this.agent = new Agent({ keepAlive: true, maxSockets: maxSocketsPerNode, scheduling: "lifo" });
@@ -29,20 +30,22 @@ export class NodeSockets {
     this.#policies.set(addressKey(address), isAllowed);
   }
 
-  /** Cuts every socket to one node. */
+  /** Cuts every socket to one node; its calls under way fail as canceled. */
   release(address: PeerAddress): void {
     const key = addressKey(address);
     this.#policies.delete(key);
-    for (const socket of this.#open.get(key) ?? []) socket.destroy();
+    for (const socket of this.#open.get(key) ?? []) socket.destroy(canceled());
   }
 
-  /** Cuts every socket. */
+  /** Cuts every socket, and opens none any more: not for a call that waited for a place either. */
   close(): void {
-    for (const sockets of this.#open.values()) for (const socket of sockets) socket.destroy();
+    this.#isClosed = true;
+    for (const sockets of this.#open.values()) for (const socket of sockets) socket.destroy(canceled());
     this.agent.destroy();
   }
 
   #connect(options: TcpNetConnectOpts): Socket {
+    if (this.#isClosed) return new Socket().destroy(canceled());
     const key = addressKey({ host: options.host ?? "", port: options.port });
     const isAllowed = this.#policies.get(key);
     const socket = connect({ ...options, noDelay: true });
@@ -64,3 +67,7 @@ export class NodeSockets {
 /** Makes the error of a contact that the address policy forbids. */
 export const blocked = (): PeerError =>
   new PeerError("ADDRESS_BLOCKED", "the address policy forbids to contact it", { wasSent: false });
+
+/** Makes the error of a call that its caller ended. */
+export const canceled = (options: { readonly wasSent?: boolean } = {}): PeerError =>
+  new PeerError("CANCELED", "canceled", options);

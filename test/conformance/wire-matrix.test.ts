@@ -1,0 +1,105 @@
+/** Every RPC in every form that a call can take on the wire, against a real gateway and a devnet on loopback. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
+import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
+import { ClientService } from "../../src/gen/p2prc/client/v1/client_service_pb.js";
+import { BadRequestSchema, ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.js";
+import type { UpdateIpTableResponse } from "../../src/gen/p2prc/client/v1/ip_table_pb.js";
+import { Node_State } from "../../src/gen/p2prc/client/v1/node_pb.js";
+import { type GatewayOnDevnet, openGatewayOnDevnet } from "../support/gateway-on-devnet.js";
+import { openTransport, wireForms } from "../support/transports.js";
+
+let gateway: GatewayOnDevnet;
+
+beforeAll(async () => {
+  gateway = await openGatewayOnDevnet({ devnet: { nodes: 8, delayMs: 1, faults: { refuse: 1 } } });
+});
+
+afterAll(async () => {
+  await gateway.close();
+});
+
+describe.each(wireForms)("over $protocol, $format, $http", (form) => {
+  let client: Client<typeof ClientService>;
+  let closeTransport: () => void;
+
+  beforeEach(async () => {
+    const { transport, close } = openTransport(form, gateway.url);
+    client = createClient(ClientService, transport);
+    closeTransport = close;
+  });
+
+  afterEach(() => closeTransport());
+
+  const entry = (): string => gateway.devnet.entryAddresses[0] ?? "";
+
+  it("AddNode puts a node into the table", async () => {
+    const { node } = await client.addNode({ address: entry(), replaceAll: true });
+    expect(node?.name).toBe(`nodes/${entry()}`);
+  });
+
+  it("UpdateIpTable streams a crawl from its first event to its last", async () => {
+    await client.addNode({ address: entry(), replaceAll: true });
+    const events: UpdateIpTableResponse[] = [];
+    for await (const event of client.updateIpTable({ maxHops: 3 })) events.push(event);
+    expect(events.map(({ sequence }) => Number(sequence))).toEqual(events.map((_, index) => index + 1));
+    expect(events[0]?.event.case).toBe("started");
+    const last = events.at(-1)?.event;
+    expect(last?.case === "completed" ? last.value.activeCount : undefined).toBe(7);
+    expect(last?.case === "completed" ? last.value.unreachable : undefined).toHaveLength(1);
+  });
+
+  it("UpdateIpTable refuses what the rules of the contract refuse, naming the field", async () => {
+    const crawl = async (): Promise<void> => {
+      for await (const _ of client.updateIpTable({ maxHops: 11 }));
+    };
+    await expectRefusal(crawl(), Code.InvalidArgument, "INVALID_REQUEST", "max_hops");
+  });
+
+  it("ListNodes pages through the whole table", async () => {
+    await client.addNode({ address: entry(), replaceAll: true });
+    for await (const _ of client.updateIpTable({ maxHops: 3 }));
+    const names: string[] = [];
+    let pageToken = "";
+    do {
+      const page = await client.listNodes({ pageSize: 3, pageToken });
+      names.push(...page.nodes.map(({ name }) => name));
+      expect(page.nodes.every(({ state }) => state === Node_State.ACTIVE)).toBe(true);
+      pageToken = page.nextPageToken;
+    } while (pageToken !== "");
+    expect(new Set(names).size).toBe(7);
+  });
+
+  it("RemoveNode takes a node out, and a second time it is not found", async () => {
+    const { node } = await client.addNode({ address: "127.9.9.9:4000" });
+    await client.removeNode({ node: node?.name ?? "", etag: node?.etag ?? "" });
+    const again = client.removeNode({ node: "nodes/127.9.9.9:4000" });
+    await expectRefusal(again, Code.NotFound, "NODE_NOT_FOUND");
+  });
+
+  it("GetSpecs tells what the node tells", async () => {
+    await client.addNode({ address: entry() });
+    const { specs } = await client.getSpecs({ node: entry() });
+    expect(specs?.hostname).toBe(gateway.devnet.nodes[0]?.name);
+  });
+
+  it("GetSpecs names a node that cannot be reached", async () => {
+    await client.addNode({ address: "127.9.9.9:4000" });
+    const call = client.getSpecs({ node: "127.9.9.9:4000" });
+    await expectRefusal(call, Code.Unavailable, "NODE_UNREACHABLE");
+  });
+
+  it("ListImages lists what the node builds", async () => {
+    await client.addNode({ address: entry() });
+    const { images } = await client.listImages({ node: entry() });
+    expect(images.every(({ name }) => name !== "")).toBe(true);
+  });
+});
+
+async function expectRefusal(call: Promise<unknown>, code: Code, reason: string, field?: string): Promise<void> {
+  const error = ConnectError.from(await call.then(() => undefined, (thrown: unknown) => thrown));
+  expect(error.code).toBe(code);
+  expect(error.findDetails(ErrorInfoSchema)).toMatchObject([{ reason, domain: "client.p2prc" }]);
+  if (field !== undefined) {
+    expect(error.findDetails(BadRequestSchema)[0]?.fieldViolations[0]?.field).toBe(field);
+  }
+}
