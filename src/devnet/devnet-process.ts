@@ -41,7 +41,7 @@ export async function startDevnetProcess(options: DevnetOptions): Promise<Devnet
     if (tempFolder !== undefined) await rm(tempFolder, { recursive: true, force: true });
   };
   try {
-    const view = await openIn(child, { ...options, ledgerPath });
+    const view = await openIn(child, { ...options, ledgerPath }, tempFolder);
     return {
       ...view,
       pid: child.pid ?? 0,
@@ -66,9 +66,13 @@ function programPath(moduleUrl: string): string {
   return path;
 }
 
-async function openIn(child: ChildProcess, options: DevnetOptions): Promise<DevnetView> {
+async function openIn(
+  child: ChildProcess,
+  options: DevnetOptions,
+  tempFolder: string | undefined,
+): Promise<DevnetView> {
   const answer = replyFrom(child, (message) => message.kind !== "flushed");
-  tell(child, { kind: "open", options });
+  tell(child, { kind: "open", options, tempFolder });
   const message = await answer;
   if (message.kind === "ready") return message.view;
   throw new DevnetError(message.kind === "failed" ? message.message : "the devnet gave no answer");

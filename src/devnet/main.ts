@@ -4,16 +4,19 @@
  * Lives as long as the channel to its parent: it also ends when the parent is killed.
  */
 
+import { rm } from "node:fs/promises";
 import { openDevnet } from "./devnet.js";
 import type { Devnet } from "./contract.js";
 import type { FromDevnet, ToDevnet } from "./process-messages.js";
 
 function serveParent(): void {
   let opening: Promise<Devnet> | undefined;
+  let tempFolder: string | undefined;
   process.on("message", (message: ToDevnet) => {
     switch (message.kind) {
       case "open":
         opening = openDevnet(message.options);
+        tempFolder = message.tempFolder;
         void announce(opening);
         break;
       case "flush":
@@ -21,7 +24,7 @@ function serveParent(): void {
         break;
     }
   });
-  process.on("disconnect", () => void end(opening));
+  process.on("disconnect", () => void end(opening, tempFolder));
   // Ctrl-C reaches the whole terminal. The parent decides when the nodes go, so that its own crawl can end in order.
   process.on("SIGINT", () => undefined);
 }
@@ -44,10 +47,11 @@ async function flush(opening: Promise<Devnet> | undefined, id: number): Promise<
   }
 }
 
-/** Completes the ledger's file, then goes. */
-async function end(opening: Promise<Devnet> | undefined): Promise<void> {
+/** Completes the ledger's file, or removes a temporary one, then goes. */
+async function end(opening: Promise<Devnet> | undefined, tempFolder: string | undefined): Promise<void> {
   try {
     await (await opening)?.close();
+    if (tempFolder !== undefined) await rm(tempFolder, { recursive: true, force: true });
   } finally {
     process.exit(0);
   }

@@ -3,7 +3,8 @@
 import type { DevnetOptions, DevnetView } from "./contract.js";
 
 export type ToDevnet =
-  | { readonly kind: "open"; readonly options: DevnetOptions }
+  /** `tempFolder` goes when the process goes: a parent that was killed cannot tidy up. */
+  | { readonly kind: "open"; readonly options: DevnetOptions; readonly tempFolder?: string | undefined }
   /** Asks for the ledger's file to be complete. */
   | { readonly kind: "flush"; readonly id: number };
 

@@ -9,8 +9,10 @@ export class DescriptorIndex {
   readonly #extensionsByType = new Map<string, Map<number, DescExtension>>();
   readonly #encoded = new Map<DescFile, Uint8Array>();
 
-  constructor(services: Iterable<DescService>) {
+  /** @param files what no service imports and clients look up all the same: the details of errors */
+  constructor(services: Iterable<DescService>, files: Iterable<DescFile> = []) {
     for (const service of services) this.#addFile(service.file);
+    for (const file of files) this.#addFile(file);
   }
 
   /** @param name with `.proto`, as an import statement spells it */
@@ -33,13 +35,9 @@ export class DescriptorIndex {
     return extensions && [...extensions.keys()].sort((a, b) => a - b);
   }
 
-  /** A file and all its imports as FileDescriptorProto, the file itself first. */
+  /** A file and all its imports as FileDescriptorProto, each before what it imports. */
   encodeWithImports(file: DescFile): Uint8Array[] {
-    const wanted = new Set([file]);
-    for (const each of wanted) {
-      for (const imported of each.dependencies) wanted.add(imported);
-    }
-    return [...wanted].map((each) => this.#encode(each));
+    return [...importsFirst(file)].reverse().map((each) => this.#encode(each));
   }
 
   #encode(file: DescFile): Uint8Array {
@@ -67,6 +65,13 @@ export class DescriptorIndex {
     this.#extensionsByType.set(typeName, known);
     return known;
   }
+}
+
+function importsFirst(file: DescFile, found = new Set<DescFile>()): ReadonlySet<DescFile> {
+  for (const imported of file.dependencies) {
+    if (!found.has(imported)) importsFirst(imported, found);
+  }
+  return found.add(file);
 }
 
 function* symbolsOf(file: DescFile): Iterable<string> {

@@ -1,5 +1,6 @@
 import type { DescFile, DescService } from "@bufbuild/protobuf";
 import { Code, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
+import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_pb.js";
 import { ServerReflection as ReflectionV1 } from "../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.js";
 import { DescriptorIndex } from "./descriptor-index.js";
@@ -23,7 +24,8 @@ type Answer =
 
 /** Registers grpc.reflection v1 and v1alpha for the given services. */
 export function registerReflection(router: ConnectRouter, services: readonly DescService[]): void {
-  const index = new DescriptorIndex(services);
+  // A client that shows an error decodes its details by their names.
+  const index = new DescriptorIndex(services, [file_google_rpc_error_details]);
   const names = services.map((service) => service.typeName).sort();
 
   async function* answerAll<T extends { host: string; messageRequest: Question }>(

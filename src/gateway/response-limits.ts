@@ -24,9 +24,14 @@ export async function* limitStalls(
   };
   response.once("close", stop);
   writableOf(response).once("finish", stop);
-  for await (const piece of body) {
-    timer = setTimeout(cut, timeoutMs);
-    yield piece;
+  try {
+    for await (const piece of body) {
+      timer = setTimeout(cut, timeoutMs);
+      yield piece;
+      stop();
+    }
+  } finally {
+    // Left from outside when the client is gone, which may be after 'close'.
     stop();
   }
   // The end has to be taken as well.

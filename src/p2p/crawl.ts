@@ -1,53 +1,25 @@
-import { addressKey, nodeName } from "../peer-api/address.js";
-import type { CallOptions, PeerApi, PeerRow, Probe, RowRejection, TableForm, TableReply } from "../peer-api/contract.js";
+import { nodeName } from "../peer-api/address.js";
+import type {
+  CallOptions,
+  PeerApi,
+  PeerRow,
+  Probe,
+  RowRejection,
+  TableForm,
+  TableReply,
+} from "../peer-api/contract.js";
 import { PeerError } from "../peer-api/errors.js";
-import type { AddressPolicy } from "./address-policy.js";
-import type { Clock } from "./clock.js";
 import type { CrawlProgress, CrawlStep, EndReason } from "./contract.js";
 import { CrawlEvents } from "./crawl-events.js";
+import type { CrawlDeps, CrawlPlan } from "./crawl-plan.js";
 import { HopLedger } from "./hop-ledger.js";
 import { crawlLimits } from "./limits.js";
-import { keyOf, type NodeRecord, toNode } from "./node-record.js";
-import { isOwnNode, type OwnAddress, type OwnAddressSource, type OwnIdentity } from "./own-address.js";
-import { chooseSharedRows } from "./shared-rows.js";
-import { type CrawlFindings, discoveredRecord } from "./table-changes.js";
+import { type MetNode, MetNodes, withWitnesses } from "./met-nodes.js";
+import { toNode } from "./node-record.js";
+import { isOwnNode, type OwnAddress, type OwnIdentity } from "./own-address.js";
+import { buildSharedTable } from "./shared-rows.js";
+import type { CrawlFindings } from "./table-changes.js";
 import { type VisitHandle, VisitQueue } from "./visit-queue.js";
-
-export interface CrawlDeps {
-  readonly clock: Clock;
-  readonly openPeerApi: () => PeerApi;
-  readonly buildTableForm: (rows: readonly PeerRow[]) => TableForm;
-  readonly ownAddress: OwnAddressSource;
-  readonly own: Omit<OwnIdentity, "publicIpAddress">;
-  /** The row that tells others of us; undefined where no P2PRC server runs beside us. */
-  readonly findOwnRow: (publicIpAddress: string) => Promise<PeerRow | undefined>;
-  readonly policy: AddressPolicy;
-}
-
-export interface CrawlPlan {
-  /** `crawls/UUID`. */
-  readonly name: string;
-  /** The local table and the seeds. */
-  readonly start: readonly NodeRecord[];
-  readonly maxHops: number;
-  readonly maxConcurrency: number;
-  readonly nodeTimeoutMs: number | undefined;
-  readonly exchangeTimeoutMs: number | undefined;
-  readonly maxSharedRows: number;
-}
-
-/** What became of a node that this crawl met. */
-type Fate = "pending" | "answered" | "silent" | "blocked" | "own";
-
-interface CrawlNode {
-  readonly key: string;
-  readonly name: string;
-  /** Hop at which it was first met. */
-  readonly hop: number;
-  record: NodeRecord;
-  witnessCount: number;
-  fate: Fate;
-}
 
 /**
  * One crawl: probes the local table at hop 0, asks at hop h the nodes first met at hop h-1, and has no barrier between
@@ -64,7 +36,7 @@ export class Crawl {
   readonly #api: PeerApi;
   readonly #queue: VisitQueue;
   readonly #hops: HopLedger;
-  readonly #known = new Map<string, CrawlNode>();
+  readonly #met = new MetNodes();
   #own: OwnIdentity;
   #ownSettled: Promise<OwnAddress> | undefined;
   #form: Promise<TableForm> | undefined;
@@ -104,12 +76,18 @@ export class Crawl {
     if (own !== undefined) this.#own = { ...this.#own, publicIpAddress: own.publicIpAddress };
     const nodes = this.#plan.start
       .filter((record) => !isOwnNode(record.address, record.row, this.#own))
-      .map((record) => this.#meet(record, 0));
+      .map((record) => this.#met.meet(record, 0));
     this.events.emit({ kind: "started", crawl: this.#plan.name, knownCount: nodes.length });
-    this.#ownSettled = this.#findOwnAddress();
     this.#hops.begin(0);
+    if (this.#isOver) {
+      // Stopped before it began: nobody is asked, and the stream keeps its rules.
+      this.#hops.closeAll();
+      return;
+    }
+    this.#ownSettled = this.#findOwnAddress();
     this.#hops.open(0, nodes.length);
-    const held = own === undefined ? nodes.filter((node) => node.record.address.port === this.#own.serverPort) : [];
+    const held =
+      own === undefined ? nodes.filter((node) => node.record.address.port === this.#own.serverPort) : [];
     const holding = new Set(held);
     for (const node of nodes) if (!holding.has(node)) this.#enqueue(node);
     if (held.length > 0) this.#enqueueOnceOwnIsKnown(held);
@@ -128,26 +106,10 @@ export class Crawl {
 
   /** What was learnt so far. */
   get findings(): CrawlFindings {
-    const nodes = [...this.#known.values()];
-    const keysOf = (fate: Fate): string[] => nodes.filter((node) => node.fate === fate).map(({ key }) => key);
-    const answered = nodes.filter(({ fate }) => fate === "answered");
-    return {
-      answered: new Map(answered.map((node) => [node.key, withWitnesses(node)])),
-      silent: new Set(keysOf("silent")),
-      blocked: new Set(keysOf("blocked")),
-      isOwn: (record) => isOwnNode(record.address, record.row, this.#own),
-    };
+    return this.#met.findings((record) => isOwnNode(record.address, record.row, this.#own));
   }
 
-  #meet(record: NodeRecord, hop: number): CrawlNode {
-    const key = keyOf(record);
-    const name = nodeName(record.address);
-    const node: CrawlNode = { key, name, hop, record, witnessCount: 0, fate: "pending" };
-    this.#known.set(key, node);
-    return node;
-  }
-
-  #enqueue(node: CrawlNode): void {
+  #enqueue(node: MetNode): void {
     this.#queue.add(node.key, (handle) => this.#visit(node, handle));
   }
 
@@ -155,7 +117,7 @@ export class Crawl {
    * Any node with our port may turn out to be ourselves, who must not be probed: it waits a moment for our address.
    * Only a moment, because probes do not depend on a stranger's service; one found out later is dropped in flight.
    */
-  #enqueueOnceOwnIsKnown(nodes: readonly CrawlNode[]): void {
+  #enqueueOnceOwnIsKnown(nodes: readonly MetNode[]): void {
     let isHeld = true;
     this.#heldCount += 1;
     const release = (): void => {
@@ -179,7 +141,7 @@ export class Crawl {
     const address = { host: publicIpAddress, port: this.#own.serverPort };
     const selfNode = publicIpAddress === "" ? "" : nodeName(address);
     this.events.emit({ kind: "ownAddressFound", publicIpAddress, selfNode, warning: found.warning });
-    for (const node of this.#known.values()) {
+    for (const node of this.#met.values()) {
       if (!isOwnNode(node.record.address, node.record.row, this.#own)) continue;
       node.fate = "own";
       this.#queue.cancel(node.key);
@@ -189,7 +151,7 @@ export class Crawl {
     return found;
   }
 
-  async #visit(node: CrawlNode, handle: VisitHandle): Promise<void> {
+  async #visit(node: MetNode, handle: VisitHandle): Promise<void> {
     const options: CallOptions = {
       signal: handle.signal,
       onActivity: handle.touch,
@@ -201,7 +163,7 @@ export class Crawl {
   }
 
   /** @returns whether the node is to be asked for its table; then that step is open already */
-  async #probe(node: CrawlNode, options: CallOptions): Promise<boolean> {
+  async #probe(node: MetNode, options: CallOptions): Promise<boolean> {
     const result = node.fate === "own" ? undefined : await this.#attempt(this.#probeCall(node, options));
     if (this.#isOver) return false;
     if (result === undefined || node.fate !== "pending") {
@@ -220,11 +182,11 @@ export class Crawl {
     return mayAsk;
   }
 
-  #probeCall(node: CrawlNode, options: CallOptions): Promise<Probe> {
+  #probeCall(node: MetNode, options: CallOptions): Promise<Probe> {
     return this.#api.probe(node.record.address, { ...options, ...timeoutOf(this.#plan.nodeTimeoutMs) });
   }
 
-  #answered(node: CrawlNode, probe: Probe): void {
+  #answered(node: MetNode, probe: Probe): void {
     const observeTimeMs = this.#deps.clock.nowMs();
     const { specs, ...measured } = probe;
     node.fate = "answered";
@@ -240,7 +202,7 @@ export class Crawl {
     this.events.emit({ kind: "nodeProbed", node: toNode(withWitnesses(node), false) }, node.hop);
   }
 
-  async #exchange(node: CrawlNode, handle: VisitHandle, options: CallOptions): Promise<void> {
+  async #exchange(node: MetNode, handle: VisitHandle, options: CallOptions): Promise<void> {
     const hop = node.hop + 1;
     handle.rest();
     const form = await this.#tableForm();
@@ -261,47 +223,27 @@ export class Crawl {
 
   /** Every node is sent the same bytes, made when our address is known or given up. */
   #tableForm(): Promise<TableForm> {
-    this.#form ??= (async () => {
-      const own = await this.#ownSettled;
-      const { maxSharedRows, start } = this.#plan;
-      const seen = start.map((record) => this.#known.get(keyOf(record))).filter((node) => node !== undefined);
-      const met = [...this.#known.values()].filter(({ hop }) => hop > 0);
-      const records = [...seen, ...met].filter(({ fate }) => fate === "pending" || fate === "answered");
-      const rows = chooseSharedRows(
-        records.map(({ record }) => record),
-        maxSharedRows,
-        ({ address }) => this.#deps.policy.allows(address.host),
-      );
-      const ownRow = own === undefined ? undefined : await this.#deps.findOwnRow(own.publicIpAddress);
-      return this.#deps.buildTableForm(ownRow === undefined ? rows : [...rows, ownRow]);
-    })();
+    this.#form ??= (this.#ownSettled ?? this.#deps.ownAddress.find()).then(({ publicIpAddress }) =>
+      buildSharedTable(this.#met.presentable, this.#plan.maxSharedRows, publicIpAddress, this.#deps),
+    );
     return this.#form;
   }
 
-  #readTable(node: CrawlNode, reply: TableReply, hop: number): void {
-    const rejected = new Map(reply.rejected);
-    const fresh: CrawlNode[] = [];
-    for (const row of reply.rows) {
-      const known = this.#known.get(addressKey(row.address));
-      if (known !== undefined) {
-        this.#hearAgain(known, node, row);
-        continue;
-      }
-      const reason = this.#refuseRow(row);
-      if (reason === undefined) {
-        const record = discoveredRecord(row, node.name, hop, this.#deps.clock.nowMs());
-        fresh.push(Object.assign(this.#meet(record, hop), { witnessCount: 1 }));
-      } else rejected.set(reason, (rejected.get(reason) ?? 0) + 1);
-    }
+  #readTable(node: MetNode, reply: TableReply, hop: number): void {
     const { entryCount, bodyBytes, elapsedMs } = reply;
-    this.#hops.open(hop, fresh.length);
+    const { fresh, rejected } = this.#met.takeIn(node, reply, hop, this.#deps.clock.nowMs(), (row) =>
+      this.#refuseRow(row),
+    );
+    const newCount = fresh.length;
+    this.#hops.open(hop, newCount);
     this.events.emit(
-      { kind: "tableFetched", node: node.name, entryCount, newCount: fresh.length, rejected, bodyBytes, elapsedMs },
+      { kind: "tableFetched", node: node.name, entryCount, newCount, rejected, bodyBytes, elapsedMs },
       hop,
     );
     for (const found of fresh) {
       this.#hops.countNew(hop);
-      this.events.emit({ kind: "nodeDiscovered", node: toNode(withWitnesses(found), false), viaNode: node.name }, hop);
+      const shown = toNode(withWitnesses(found), false);
+      this.events.emit({ kind: "nodeDiscovered", node: shown, viaNode: node.name }, hop);
       this.#enqueue(found);
     }
   }
@@ -309,24 +251,10 @@ export class Crawl {
   #refuseRow(row: PeerRow): RowRejection | undefined {
     if (isOwnNode(row.address, row, this.#own)) return "OWN_NODE";
     if (!this.#deps.policy.allows(row.address.host)) return "ADDRESS_BLOCKED";
-    return this.#known.size >= crawlLimits.maxNodes ? "CRAWL_FULL" : undefined;
+    return this.#met.size >= crawlLimits.maxNodes ? "CRAWL_FULL" : undefined;
   }
 
-  /** A row about a node changes nothing that the node itself or our own probe said, unless it is the node's own. */
-  #hearAgain(known: CrawlNode, reporter: CrawlNode, row: PeerRow): void {
-    if (known === reporter) {
-      const { latencyNs, downloadMbps, uploadMbps } = known.record.row;
-      known.record = { ...known.record, row: { ...row, latencyNs, downloadMbps, uploadMbps } };
-      return;
-    }
-    known.witnessCount += 1;
-    const { viaNodes } = known.record.provenance;
-    if (known.hop === 0 || viaNodes.length >= 3) return;
-    const provenance = { ...known.record.provenance, viaNodes: [...viaNodes, reporter.name] };
-    known.record = { ...known.record, provenance };
-  }
-
-  #fail(node: CrawlNode, step: CrawlStep, error: PeerError, hop: number): void {
+  #fail(node: MetNode, step: CrawlStep, error: PeerError, hop: number): void {
     const { failure, message, httpStatus } = error;
     this.#failedVisitCount += 1;
     this.events.emit({ kind: "nodeFailed", node: node.name, step, failure, message, httpStatus }, hop);
@@ -337,7 +265,9 @@ export class Crawl {
     try {
       return await call;
     } catch (error) {
-      return error instanceof PeerError ? error : new PeerError("BAD_BODY", "the call failed", { cause: error });
+      return error instanceof PeerError
+        ? error
+        : new PeerError("BAD_BODY", "the call failed", { cause: error });
     }
   }
 
@@ -356,17 +286,11 @@ export class Crawl {
       inFlightCount: inFlight,
       doneCount: done,
       failedCount: this.#failedVisitCount,
-      knownCount: this.#known.size,
+      knownCount: this.#met.size,
       hopOpenCount: open,
       hopDoneCount,
     };
   }
-}
-
-/** A node named by nobody keeps the count of the crawl that met it. */
-function withWitnesses({ record, witnessCount }: CrawlNode): NodeRecord {
-  if (witnessCount === 0) return record;
-  return { ...record, provenance: { ...record.provenance, witnessCount } };
 }
 
 const timeoutOf = (timeoutMs: number | undefined): { timeoutMs?: number } =>

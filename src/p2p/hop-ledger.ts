@@ -65,7 +65,11 @@ export class HopLedger {
 
   /** Says of each hop that is over that it is. */
   complete(): void {
-    for (let hop = this.#hops[this.#completedCount]; hop?.openCount === 0; hop = this.#hops[this.#completedCount]) {
+    for (
+      let hop = this.#hops[this.#completedCount];
+      hop?.openCount === 0;
+      hop = this.#hops[this.#completedCount]
+    ) {
       const number = this.#completedCount;
       this.#completedCount += 1;
       this.#news.completed(number, hop.newCount, hop.failedCount, this.#nowMs() - hop.startMs);

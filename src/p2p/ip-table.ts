@@ -1,7 +1,13 @@
 import type { Logger } from "../observability/logger.js";
 import type { NodeRecord } from "./node-record.js";
 import { fingerprint, formatSideFile, parseSideFile, type SideFile } from "./side-file.js";
-import { emptyDocument, fileKeyOf, formatTableDocument, type TableDocument, toFileRow } from "./table-document.js";
+import {
+  emptyDocument,
+  fileKeyOf,
+  formatTableDocument,
+  type TableDocument,
+  toFileRow,
+} from "./table-document.js";
 import { type FileMark, markOf, readOwnFile, readTable, replaceFile } from "./table-files.js";
 import { mergeTable } from "./table-merge.js";
 
@@ -65,8 +71,12 @@ export class IpTable {
 
   /** Keeps something learnt about a node in memory; it is written with the next change. */
   remember(key: string, learnt: Pick<NodeRecord, "specs">): void {
-    const record = this.#nodes.get(key);
-    if (record !== undefined) this.#nodes = new Map(this.#nodes).set(key, { ...record, ...learnt });
+    // In turn: a change under way would put its own older copy in place.
+    void this.#inTurn(() => {
+      const record = this.#nodes.get(key);
+      if (record !== undefined) this.#nodes = new Map(this.#nodes).set(key, { ...record, ...learnt });
+      return Promise.resolve();
+    });
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -93,7 +103,10 @@ export class IpTable {
       return parseSideFile(text);
     } catch {
       // Without it nobody knows who typed which row: all of them obey the address policy from now on.
-      this.#logger.warn({ path: this.#paths.sidePath }, "side file of the IP table is damaged and starts anew");
+      this.#logger.warn(
+        { path: this.#paths.sidePath },
+        "side file of the IP table is damaged and starts anew",
+      );
       return { nodes: new Map(), base: new Map() };
     }
   }
@@ -105,6 +118,8 @@ export class IpTable {
     this.#document = document;
     this.#standing = standing;
     this.#mark = mark;
+    // What is imported first counts as ours: rows that others add from now on are no operator's.
+    this.#base ??= fingerprintsOf(document);
   }
 
   /**
@@ -114,14 +129,29 @@ export class IpTable {
   async #write(nodes: ReadonlyMap<string, NodeRecord>): Promise<void> {
     const { tablePath, sidePath } = this.#paths;
     const document = this.#documentOf(nodes);
-    const base = new Map(document.rows.flatMap((row) => entryOf(fileKeyOf(row), fingerprint(row.raw))));
-    await replaceFile(sidePath, formatSideFile({ nodes, base: this.#base ?? new Map() }), { mode: 0o600 });
-    await replaceFile(tablePath, formatTableDocument(document));
-    await replaceFile(sidePath, formatSideFile({ nodes, base }), { mode: 0o600 });
+    const base = fingerprintsOf(document);
+    await this.#writeSide(nodes, this.#base);
+    try {
+      await replaceFile(tablePath, formatTableDocument(document));
+    } catch (error) {
+      // The refused change must not come back at the next start. If this fails too, the first cause counts.
+      await this.#writeSide(this.#nodes, this.#base).catch(() => undefined);
+      throw error;
+    }
+    try {
+      await this.#writeSide(nodes, base);
+    } catch (error) {
+      // The table stands as it should, and the side file beside it leads to the same table at the next start.
+      this.#logger.warn({ err: error, path: sidePath }, "side file of the IP table lags one write behind");
+    }
     this.#document = document;
     this.#standing = new Map(document.rows.flatMap((row) => entryOf(fileKeyOf(row), row.raw)));
     this.#base = base;
     this.#mark = await markOf(tablePath);
+  }
+
+  async #writeSide(nodes: SideFile["nodes"], base: SideFile["base"] = new Map()): Promise<void> {
+    await replaceFile(this.#paths.sidePath, formatSideFile({ nodes, base }), { mode: 0o600 });
   }
 
   /** Nodes in the order of the file, new ones last, rows that name no node where they stood. */
@@ -145,4 +175,8 @@ const measuredRow = ({ row, measurement }: NodeRecord): NodeRecord["row"] => ({
   latencyNs: measurement?.latencyNs ?? row.latencyNs,
 });
 
-const entryOf = <T>(key: string | undefined, value: T): [string, T][] => (key === undefined ? [] : [[key, value]]);
+const fingerprintsOf = (document: TableDocument): Map<string, string> =>
+  new Map(document.rows.flatMap((row) => entryOf(fileKeyOf(row), fingerprint(row.raw))));
+
+const entryOf = <T>(key: string | undefined, value: T): [string, T][] =>
+  key === undefined ? [] : [[key, value]];

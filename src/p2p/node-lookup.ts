@@ -3,7 +3,10 @@ import type { PeerAddress } from "../peer-api/contract.js";
 import type { AddressPolicy } from "./address-policy.js";
 import type { Caller } from "./contract.js";
 import { P2pError } from "./errors.js";
-import type { NodeRecord } from "./node-record.js";
+import type { NodeRecord, Origin } from "./node-record.js";
+
+/** Whose word a row is that this caller brings in. */
+export const originOf = (caller: Caller): Origin => (caller === "operator" ? "operator" : "peer");
 
 /** Reads an address to add or to start from. @throws {P2pError} INVALID_ADDRESS naming the field */
 export function readAddress(text: string, field: string): PeerAddress {
@@ -26,7 +29,9 @@ export function requireAllowed(
   policy: AddressPolicy,
 ): void {
   if (caller === "operator" || (isIpLiteral(address) && policy.allows(address.host))) return;
-  const why = isIpLiteral(address) ? "is neither public nor allowed by --allow-cidr" : "is a name, not an IP address";
+  const why = isIpLiteral(address)
+    ? "is neither public nor allowed by --allow-cidr"
+    : "is a name, not an IP address";
   throw new P2pError("ADDRESS_BLOCKED", `${field}: ${addressKey(address)} ${why}`, {
     field,
     metadata: { address: addressKey(address) },
@@ -50,7 +55,10 @@ export function findNode(
   const record = nodes.get(addressKey(address));
   if (record === undefined && caller === "remote") {
     const name = `nodes/${addressKey(address)}`;
-    throw new P2pError("NODE_NOT_FOUND", `${name} is not in the IP table`, { field: "node", metadata: { node: name } });
+    throw new P2pError("NODE_NOT_FOUND", `${name} is not in the IP table`, {
+      field: "node",
+      metadata: { node: name },
+    });
   }
   return { address, record };
 }
@@ -59,7 +67,8 @@ function onlyPort(host: string, nodes: ReadonlyMap<string, NodeRecord>): number 
   const same = [...nodes.values()].filter(({ address }) => address.host === host);
   if (same.length <= 1) return same[0]?.address.port ?? defaultServerPort;
   const listed = same.map(({ address }) => `nodes/${addressKey(address)}`).sort();
-  const shown = listed.slice(0, 10).join(", ") + (listed.length > 10 ? `, and ${listed.length - 10} more` : "");
+  const shown =
+    listed.slice(0, 10).join(", ") + (listed.length > 10 ? `, and ${listed.length - 10} more` : "");
   throw invalid("node", `names several nodes: ${shown}`);
 }
 

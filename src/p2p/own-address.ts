@@ -53,7 +53,8 @@ export class OwnAddressSource {
 
   /** The address if it is known without asking anybody; undefined if somebody must be asked. */
   get known(): OwnAddress | undefined {
-    if (this.#setting === "off") return { publicIpAddress: "", warning: "own public address not asked: switched off" };
+    if (this.#setting === "off")
+      return { publicIpAddress: "", warning: "own public address not asked: switched off" };
     const fixed = canonicalIp(this.#setting);
     if (fixed !== undefined) return { publicIpAddress: fixed, warning: "" };
     if (this.#kept !== undefined && this.#clock.monotonicMs() < this.#kept.untilMs) {

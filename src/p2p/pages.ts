@@ -39,7 +39,9 @@ function readToken(token: string): string {
   const text = Buffer.from(token, "base64url").toString();
   const isOurs = text.startsWith(tokenVersion) && Buffer.from(text).toString("base64url") === token;
   if (!isOurs) {
-    throw new P2pError("INVALID_PAGE_TOKEN", "page_token is not one that ListNodes returned", { field: "page_token" });
+    throw new P2pError("INVALID_PAGE_TOKEN", "page_token is not one that ListNodes returned", {
+      field: "page_token",
+    });
   }
   return text.slice(tokenVersion.length);
 }

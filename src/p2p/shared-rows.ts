@@ -1,5 +1,22 @@
-import type { PeerRow } from "../peer-api/contract.js";
+import type { PeerRow, TableForm } from "../peer-api/contract.js";
+import type { CrawlDeps } from "./crawl-plan.js";
 import type { NodeRecord } from "./node-record.js";
+
+/** What the table that nodes are sent is made with. */
+type SharedTableDeps = Pick<CrawlDeps, "policy" | "findOwnRow" | "buildTableForm">;
+
+/** Builds the table that every node of a crawl is sent: some rows of ours, and our own if others can reach us. */
+export async function buildSharedTable(
+  records: Iterable<NodeRecord>,
+  maxRows: number,
+  publicIpAddress: string,
+  { policy, findOwnRow, buildTableForm }: SharedTableDeps,
+): Promise<TableForm> {
+  const rows = chooseSharedRows(records, maxRows, ({ address }) => policy.allows(address.host));
+  // Whatever fails there fails our entry, not the exchanges.
+  const ownRow = await findOwnRow(publicIpAddress).catch(() => undefined);
+  return buildTableForm(ownRow === undefined ? rows : [...rows, ownRow]);
+}
 
 /**
  * Chooses the rows of our table that nodes are sent: those that answered, nearest first, at most `maxRows`.

@@ -19,12 +19,24 @@ export function formatSideFile({ nodes, base }: SideFile): string {
 /** Reads the side file's text. @throws {SyntaxError} it is none of ours */
 export function parseSideFile(text: string): SideFile {
   const value = JSON.parse(text) as { version?: unknown; nodes?: unknown; base?: unknown } | null;
-  if (value?.version !== 1 || !Array.isArray(value.nodes) || typeof value.base !== "object" || value.base === null) {
+  if (
+    value?.version !== 1 ||
+    !Array.isArray(value.nodes) ||
+    typeof value.base !== "object" ||
+    value.base === null
+  ) {
     throw new SyntaxError("not a side file of version 1");
   }
   const records = value.nodes as NodeRecord[];
+  if (!records.every(isWhole)) throw new SyntaxError("a node of the side file lacks a part");
   return {
     nodes: new Map(records.map((record) => [keyOf(record), record])),
     base: new Map(Object.entries(value.base as Record<string, string>)),
   };
 }
+
+/** Looks at what the rest of the gateway reads without asking. */
+const isWhole = ({ address, row, provenance }: Partial<NodeRecord>): boolean =>
+  typeof address?.host === "string" &&
+  typeof row?.machineName === "string" &&
+  Array.isArray(provenance?.viaNodes);

@@ -1,12 +1,17 @@
 /** Pure rules: what a crawl, an added node and a removed node do to the table. */
+import { nodeName } from "../peer-api/address.js";
 import type { PeerRow } from "../peer-api/contract.js";
+import { P2pError } from "./errors.js";
 import { tableLimits } from "./limits.js";
-import { newRecord, type NodeRecord } from "./node-record.js";
+import { findNode } from "./node-lookup.js";
+import { etagOf, keyOf, newRecord, type NodeRecord } from "./node-record.js";
 
 /** What a crawl learnt, by `HOST:PORT`. */
 export interface CrawlFindings {
   /** Nodes that answered their probe, as the crawl knows them. */
   readonly answered: ReadonlyMap<string, NodeRecord>;
+  /** Those of them that told their own row. */
+  readonly toldTheirRow: ReadonlySet<string>;
   /** Nodes that were asked and did not answer. */
   readonly silent: ReadonlySet<string>;
   /** Nodes that the address policy forbade to ask. */
@@ -32,7 +37,9 @@ export function applyCrawl(nodes: Map<string, NodeRecord>, findings: CrawlFindin
     const known = nodes.get(key);
     if (known === undefined && nodes.size >= tableLimits.maxNodes) continue;
     if (known === undefined) addedCount += 1;
-    nodes.set(key, known === undefined ? found : { ...found, origin: known.origin });
+    // Meanwhile somebody may have edited the row: only the node itself knows better.
+    const row = findings.toldTheirRow.has(key) ? found.row : (known?.row ?? found.row);
+    nodes.set(key, known === undefined ? found : { ...found, row, origin: known.origin });
   }
   const somebodyAnswered = findings.answered.size > 0;
   for (const key of [...findings.silent, ...findings.blocked]) {
@@ -53,6 +60,45 @@ export function applyCrawl(nodes: Map<string, NodeRecord>, findings: CrawlFindin
     removedCount += 1;
   }
   return { addedCount, removedCount };
+}
+
+/**
+ * Puts a node into the table; `replaceAll` takes every other one out. A known node stays as it is, save that an
+ * operator's word makes it the operator's.
+ *
+ * @throws {P2pError} IP_TABLE_FULL
+ */
+export function addRecord(
+  nodes: Map<string, NodeRecord>,
+  added: NodeRecord,
+  replaceAll: boolean,
+): NodeRecord {
+  const key = keyOf(added);
+  const known = nodes.get(key);
+  const origin = added.origin === "operator" ? added.origin : (known?.origin ?? added.origin);
+  const record = { ...(known ?? added), origin };
+  if (replaceAll) nodes.clear();
+  if (!nodes.has(key) && nodes.size >= tableLimits.maxNodes) {
+    throw new P2pError("IP_TABLE_FULL", `the IP table holds ${nodes.size} nodes, which is its limit`);
+  }
+  nodes.set(key, record);
+  return record;
+}
+
+/**
+ * Takes a node out of the table. An empty etag means whatever it is now.
+ *
+ * @throws {P2pError} INVALID_ADDRESS, NODE_NOT_FOUND, ETAG_MISMATCH
+ */
+export function removeRecord(nodes: Map<string, NodeRecord>, text: string, etag: string): NodeRecord {
+  const { record } = findNode(text, nodes, "remote");
+  if (record === undefined) throw new P2pError("NODE_NOT_FOUND", "not in the IP table");
+  if (etag !== "" && etag !== etagOf(record)) {
+    const node = nodeName(record.address);
+    throw new P2pError("ETAG_MISMATCH", `${node} has changed since`, { metadata: { node } });
+  }
+  nodes.delete(keyOf(record));
+  return record;
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 import { addressKey } from "../peer-api/address.js";
 import type { PeerRow } from "../peer-api/contract.js";
-import { knownKeys, readRow, rowsKey, textColumns, toWireRow } from "../peer-api/ip-table-rows.js";
+import { knownKeys, readRow, rowsKey, spelledTexts, toWireRow } from "../peer-api/ip-table-rows.js";
 
 type JsonRecord = Readonly<Record<string, unknown>>;
 
@@ -32,13 +32,24 @@ export function parseTableDocument(text: string): TableDocument {
   if (json.trim() === "") return emptyDocument;
   const value: unknown = JSON.parse(json);
   if (!isRecord(value)) throw new SyntaxError("the table is not a JSON object");
-  const listKey = Object.keys(value).find((key) => key.toLowerCase() === rowsKey);
-  const list = listKey === undefined ? null : value[listKey];
-  if (list !== null && !Array.isArray(list)) throw new SyntaxError(`"${rowsKey}" is not a list`);
+  const isListKey = (key: string): boolean => key.toLowerCase() === rowsKey;
+  // One list, however often and in whatever case its key stands there: a second one would shadow it for other readers.
+  const lists = [
+    value[rowsKey],
+    ...Object.keys(value)
+      .filter((key) => isListKey(key) && key !== rowsKey)
+      .map((key) => value[key]),
+  ];
+  const list = lists.flatMap((rows) => {
+    if (rows !== undefined && rows !== null && !Array.isArray(rows))
+      throw new SyntaxError(`"${rowsKey}" is not a list`);
+    return (rows ?? []) as unknown[];
+  });
   return {
-    rows: (list ?? []).map(readFileRow),
-    extra: Object.fromEntries(Object.entries(value).filter(([key]) => key !== listKey)),
-    indent: indentOf(json),
+    rows: list.map(readFileRow),
+    extra: Object.fromEntries(Object.entries(value).filter(([key]) => !isListKey(key))),
+    // An empty object has no manner of its own.
+    indent: Object.keys(value).length === 0 ? emptyDocument.indent : indentOf(json),
     endsWithNewline: json.endsWith("\n"),
   };
 }
@@ -56,21 +67,16 @@ export function formatTableDocument(document: TableDocument): string {
  * Texts that only differ by what was cleaned out of them for us keep the file's spelling.
  */
 export function toFileRow(row: PeerRow, standing: unknown): FileRow {
-  const wire = toWireRow(row);
-  if (!isRecord(standing)) return { raw: wire, row };
-  const folded = new Map(Object.entries(standing).map(([key, value]) => [key.toLowerCase(), value]));
-  const old = readRow(standing, { allowNames: true });
-  for (const [wireKey, field] of textColumns) {
-    const spelled = folded.get(wireKey.toLowerCase());
-    if (typeof old !== "string" && old[field] === row[field] && typeof spelled === "string") wire[wireKey] = spelled;
-  }
+  if (!isRecord(standing)) return { raw: toWireRow(row), row };
+  const wire = { ...toWireRow(row), ...spelledTexts(row, standing) };
   const unknown = Object.entries(standing).filter(([key]) => !knownKeys.has(key.toLowerCase()));
   // fromEntries defines keys; an assignment would let "__proto__" reach the prototype.
   return { raw: Object.fromEntries([...Object.entries(wire), ...unknown]), row };
 }
 
 /** Identity of a file row; undefined if it names no node. */
-export const fileKeyOf = ({ row }: FileRow): string | undefined => (row === undefined ? undefined : addressKey(row.address));
+export const fileKeyOf = ({ row }: FileRow): string | undefined =>
+  row === undefined ? undefined : addressKey(row.address);
 
 function readFileRow(raw: unknown): FileRow {
   const row = readRow(raw, { allowNames: true });

@@ -36,8 +36,11 @@ export async function readTable(path: string): Promise<{ document: TableDocument
     if (mark === absent) return { document: emptyDocument, mark };
     try {
       if ((await stat(path)).size > tableLimits.maxFileBytes) throw new RangeError("the file is too large");
-      const document = parseTableDocument(await readFile(path, "utf8"));
-      if ((await markOf(path)) === mark || attempt === readAttempts) return { document, mark };
+      const text = await readFile(path, "utf8");
+      const document = parseTableDocument(text);
+      // No bytes are an empty table, but also the first half of every rewrite in place.
+      const isWhole = text !== "" && (await markOf(path)) === mark;
+      if (isWhole || attempt === readAttempts) return { document, mark };
     } catch (error) {
       if (attempt === readAttempts) throw unreadable(path, error);
     }
@@ -61,7 +64,11 @@ export async function readOwnFile(path: string): Promise<string | undefined> {
  *
  * @throws {P2pError} DISK_FULL, IP_TABLE_READ_ONLY; the old file stays
  */
-export async function replaceFile(path: string, text: string, options: { readonly mode?: number } = {}): Promise<void> {
+export async function replaceFile(
+  path: string,
+  text: string,
+  options: { readonly mode?: number } = {},
+): Promise<void> {
   try {
     await mkdir(dirname(path), { recursive: true });
     await writeFileAtomic(path, text, options);

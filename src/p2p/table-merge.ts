@@ -1,5 +1,5 @@
-import type { NodeRecord } from "./node-record.js";
-import { keyOf, newRecord, type Origin } from "./node-record.js";
+import type { PeerRow } from "../peer-api/contract.js";
+import { keyOf, newRecord, type NodeRecord, type Origin } from "./node-record.js";
 import { fingerprint } from "./side-file.js";
 import { type FileRow, fileKeyOf } from "./table-document.js";
 
@@ -48,7 +48,7 @@ export function mergeTable({ ours, theirs, base }: MergeInput): MergeResult {
     if (record === undefined) {
       if (base?.has(key) !== true || hasChanged) nodes.set(key, newRecord(fileRow.row, origin));
     } else {
-      nodes.set(key, hasChanged ? { ...record, row: fileRow.row } : record);
+      nodes.set(key, hasChanged ? withTheirFields(record, fileRow.row) : record);
     }
   }
   for (const record of ours.values()) {
@@ -57,4 +57,12 @@ export function mergeTable({ ours, theirs, base }: MergeInput): MergeResult {
     if (!nodes.has(key) && (!wasRemovedByThem || record.state === "ACTIVE")) nodes.set(key, record);
   }
   return { nodes, standing, inert };
+}
+
+/** Their fields, our measurement; a latency that we only read from the file before is read again. */
+function withTheirFields(record: NodeRecord, row: PeerRow): NodeRecord {
+  const { measurement, ...rest } = record;
+  if (measurement !== undefined && measurement.sampleCount > 0) return { ...record, row };
+  const read = newRecord(row, record.origin).measurement;
+  return { ...rest, row, ...(read === undefined ? {} : { measurement: read }) };
 }

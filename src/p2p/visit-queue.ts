@@ -5,9 +5,9 @@ export interface VisitHandle {
   /** Ends with the crawl, or with `cancel` of this visit's key. */
   readonly signal: AbortSignal;
   /** Something arrived: the visit is not silent. */
-  touch(): void;
+  readonly touch: () => void;
   /** The visit waits for something of ours: it gives its place back until `touch`. */
-  rest(): void;
+  readonly rest: () => void;
 }
 
 export interface VisitQueueOptions {
@@ -97,13 +97,19 @@ export class VisitQueue {
 
   #begin(key: string, run: (handle: VisitHandle) => Promise<void>): void {
     const { clock } = this.#options;
-    const visit: RunningVisit = { controller: new AbortController(), lastSignMs: clock.monotonicMs(), isSilent: false };
+    const visit: RunningVisit = {
+      controller: new AbortController(),
+      lastSignMs: clock.monotonicMs(),
+      isSilent: false,
+    };
     this.#running.set(key, visit);
     this.#talkingCount += 1;
     this.#startSweep();
     const handle: VisitHandle = {
       signal: visit.controller.signal,
       touch: () => {
+        // A sign that comes after the end must not take a place for ever.
+        if (this.#running.get(key) !== visit) return;
         visit.lastSignMs = clock.monotonicMs();
         this.#setSilent(visit, false);
       },

@@ -10,7 +10,11 @@ const failureOfCode: Readonly<Record<string, { failure: PeerFailure; wasSent: bo
   ECONNABORTED: { failure: "CONNECTION_RESET", wasSent: true, message: "the connection was cut" },
   EHOSTUNREACH: { failure: "NO_ROUTE", wasSent: false, message: "no route to the node" },
   ENETUNREACH: { failure: "NO_ROUTE", wasSent: false, message: "no route to its network" },
-  EADDRNOTAVAIL: { failure: "NO_ROUTE", wasSent: false, message: "this machine has no address to reach it from" },
+  EADDRNOTAVAIL: {
+    failure: "NO_ROUTE",
+    wasSent: false,
+    message: "this machine has no address to reach it from",
+  },
   EACCES: { failure: "NO_ROUTE", wasSent: false, message: "this machine may not connect there" },
   EPERM: { failure: "NO_ROUTE", wasSent: false, message: "this machine may not connect there" },
   EINVAL: { failure: "NO_ROUTE", wasSent: false, message: "this machine cannot connect there" },
@@ -18,7 +22,11 @@ const failureOfCode: Readonly<Record<string, { failure: PeerFailure; wasSent: bo
   EMFILE: { failure: "NO_ROUTE", wasSent: false, message: "this machine has no socket left" },
   ENFILE: { failure: "NO_ROUTE", wasSent: false, message: "this machine has no socket left" },
   ETIMEDOUT: { failure: "TIMEOUT", wasSent: true, message: "no complete answer in time" },
-  HPE_HEADER_OVERFLOW: { failure: "TOO_LARGE", wasSent: true, message: "the headers of the answer are too large" },
+  HPE_HEADER_OVERFLOW: {
+    failure: "TOO_LARGE",
+    wasSent: true,
+    message: "the headers of the answer are too large",
+  },
   ABORT_ERR: { failure: "CANCELED", wasSent: true, message: "canceled" },
   ERR_ABORTED: { failure: "CANCELED", wasSent: true, message: "canceled" },
 };
@@ -28,13 +36,18 @@ const failureOfCode: Readonly<Record<string, { failure: PeerFailure; wasSent: bo
  * of other realms and wrapped ones would be missed.
  */
 export function toPeerError(error: unknown): PeerError {
-  for (let inner = error; typeof inner === "object" && inner !== null; inner = (inner as { cause?: unknown }).cause) {
+  for (
+    let inner = error;
+    typeof inner === "object" && inner !== null;
+    inner = (inner as { cause?: unknown }).cause
+  ) {
     if (inner instanceof PeerError) return inner;
     const { code, name } = inner as { code?: unknown; name?: unknown };
     if (name === "AbortError") return new PeerError("CANCELED", "canceled", { cause: error });
     if (typeof code !== "string") continue;
     const known = failureOfCode[code];
-    if (known !== undefined) return new PeerError(known.failure, known.message, { wasSent: known.wasSent, cause: error });
+    if (known !== undefined)
+      return new PeerError(known.failure, known.message, { wasSent: known.wasSent, cause: error });
     if (code.startsWith("HPE_")) return new PeerError("BAD_BODY", "the answer is not HTTP", { cause: error });
   }
   return new PeerError("CONNECTION_RESET", "the connection failed", { cause: error });

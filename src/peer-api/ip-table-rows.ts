@@ -11,7 +11,6 @@ import { cleanText, maxNameLength, maxPublicKeyLength } from "./text.js";
 export const rowsKey = "ip_address";
 
 type Decode<T> = (value: unknown, read: FieldReader, object: JsonObject) => T;
-type TextField = { [K in keyof PeerRow]: PeerRow[K] extends string ? K : never }[keyof PeerRow];
 
 const text: Decode<string> = (value) => cleanText(value);
 const name: Decode<string> = (value) => cleanText(value, maxNameLength);
@@ -99,23 +98,34 @@ export function bareRow(address: PeerAddress): PeerRow {
   };
 }
 
-/** Text columns, with the key that nodes write. For a writer that keeps our file's own spelling. */
-export const textColumns = columns.filter(([, field]) =>
-  (["machineName", "machineUsername", "escapeImplementation", "publicKey", "customInformation"] as string[]).includes(
-    field,
-  ),
-) as readonly (readonly [string, TextField, Decode<string>])[];
+const textFields: readonly string[] = [
+  "machineName",
+  "machineUsername",
+  "escapeImplementation",
+  "publicKey",
+  "customInformation",
+] satisfies (keyof PeerRow)[];
+
+/** Texts of a row, as they stand in a file, that only differ from ours by what was cleaned out of them. */
+export function spelledTexts(row: PeerRow, standing: JsonObject): Record<string, string> {
+  const wire = toWireRow(row);
+  const read = fieldsOf(standing);
+  const texts: Record<string, string> = {};
+  for (const [wireKey, field, decode] of columns) {
+    if (decode === undefined || !textFields.includes(field)) continue;
+    const spelled = read(wireKey);
+    // Judged as text of today's row: base64 of 2023 would be read as plain text in it.
+    const isSame = decode(spelled, fieldsOf(wire), wire) === row[field];
+    if (typeof spelled === "string" && isSame) texts[wireKey] = spelled;
+  }
+  return texts;
+}
 
 function wireValue(field: (typeof columns)[number][1], row: PeerRow): unknown {
-  switch (field) {
-    case "address":
-      return String(row.address.port);
-    case "udpServerPort":
-    case "bareMetalSshPort":
-      return row[field] === 0 ? "" : String(row[field]);
-    default:
-      return row[field];
-  }
+  if (field === "address") return String(row.address.port);
+  const isPort = field === "udpServerPort" || field === "bareMetalSshPort";
+  if (!isPort) return row[field];
+  return row[field] === 0 ? "" : String(row[field]);
 }
 
 function readAddress(read: FieldReader, allowNames: boolean): PeerAddress | RowRejection {
@@ -149,7 +159,8 @@ function customInformation(value: unknown, read: FieldReader, object: JsonObject
   const isOfThoseMonths = Object.hasOwn(object, "IPV4") && read("BareMetalSSHPort") === undefined;
   if (!isOfThoseMonths || typeof value !== "string" || value === "") return plain;
   const decoded = Buffer.from(value, "base64");
-  const isBase64OfText = decoded.toString("base64") === value && Buffer.from(decoded.toString()).equals(decoded);
+  const isBase64OfText =
+    decoded.toString("base64") === value && Buffer.from(decoded.toString()).equals(decoded);
   return isBase64OfText ? cleanText(decoded.toString()) : plain;
 }
 

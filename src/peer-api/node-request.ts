@@ -96,7 +96,8 @@ function readWhole(
       else chunks.push(chunk);
     });
     stream.once("end", () => {
-      if (response === undefined) fail(new PeerError("CONNECTION_RESET", "the connection ended without an answer"));
+      if (response === undefined)
+        fail(new PeerError("CONNECTION_RESET", "the connection ended without an answer"));
       else resolve({ response, body: Buffer.concat(chunks) });
     });
     stream.on("error", fail);

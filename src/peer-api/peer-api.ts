@@ -16,7 +16,12 @@ export function openPeerApi(): PeerApi {
     if (isIpLiteral(address) && options.isAllowed?.(address.host) === false) throw blocked();
     sockets.judge(address, options.isAllowed);
   };
-  const get = (address: PeerAddress, path: string, limit: RouteLimit, options: CallOptions): Promise<NodeAnswer> => {
+  const get = (
+    address: PeerAddress,
+    path: string,
+    limit: RouteLimit,
+    options: CallOptions,
+  ): Promise<NodeAnswer> => {
     enter(address, options);
     return request(`http://${addressKey(address)}${path}`, sockets, limit, options);
   };

@@ -17,7 +17,11 @@ const roundTripCount = 3;
  *
  * When the time is over after a complete round trip, what was measured counts: the node did answer.
  */
-export async function probe(sockets: NodeSockets, address: PeerAddress, options: CallOptions): Promise<Probe> {
+export async function probe(
+  sockets: NodeSockets,
+  address: PeerAddress,
+  options: CallOptions,
+): Promise<Probe> {
   if (options.signal?.aborted === true) throw canceled({ wasSent: false });
   const timeoutMs = options.timeoutMs ?? routeLimits.probe.timeoutMs;
   const deadline = openDeadline(timeoutMs, options.signal);

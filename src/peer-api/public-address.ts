@@ -13,7 +13,10 @@ import { NodeSockets } from "./sockets.js";
  * @throws {PeerError}
  * Source: shared protocol notes, "UpdateIpTable by version", 2021-04-14.
  */
-export async function fetchPublicAddress(url: string, options: { readonly signal?: AbortSignal } = {}): Promise<string> {
+export async function fetchPublicAddress(
+  url: string,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<string> {
   const sockets = new NodeSockets();
   try {
     return addressIn(await request(url, sockets, routeLimits.publicAddress, options));

@@ -10,7 +10,10 @@ export const resolveTimeoutMs = 5_000;
 export async function resolveName(name: string): Promise<string> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new PeerError("TIMEOUT", "its name was not resolved in time")), resolveTimeoutMs);
+    timer = setTimeout(
+      () => reject(new PeerError("TIMEOUT", "its name was not resolved in time")),
+      resolveTimeoutMs,
+    );
   });
   try {
     const { address } = await Promise.race([lookup(name, { order: "ipv4first" }), timeout]);

@@ -89,7 +89,8 @@ function once(
     });
     // An answer that switches protocols is no response and no error: the connection just ends.
     request.once("close", () => {
-      if (!attempt.answered) reject(new PeerError("CONNECTION_RESET", "the connection ended without an answer"));
+      if (!attempt.answered)
+        reject(new PeerError("CONNECTION_RESET", "the connection ended without an answer"));
     });
     request.end();
   });

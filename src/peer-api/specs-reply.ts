@@ -13,7 +13,10 @@ export function parseSpecs(body: Buffer): NodeSpecs {
   const value = parseJsonBody(body);
   const read = isJsonObject(value) ? fieldsOf(value) : undefined;
   if (read === undefined || typeof read("Hostname") !== "string" || typeof read("Platform") !== "string") {
-    throw new PeerError("BAD_BODY", "the answer is not that of a P2PRC node: Hostname or Platform is missing");
+    throw new PeerError(
+      "BAD_BODY",
+      "the answer is not that of a P2PRC node: Hostname or Platform is missing",
+    );
   }
   const gpu = parseGpu(read("GPU"));
   return {
@@ -53,7 +56,10 @@ function parseGpu(value: unknown): Gpu | undefined {
 }
 
 function at(value: unknown, path: readonly string[]): unknown {
-  return path.reduce<unknown>((inner, key) => (isJsonObject(inner) ? fieldsOf(inner)(key) : undefined), value);
+  return path.reduce<unknown>(
+    (inner, key) => (isJsonObject(inner) ? fieldsOf(inner)(key) : undefined),
+    value,
+  );
 }
 
 function leadingInteger(value: unknown): number | undefined {

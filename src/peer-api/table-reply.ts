@@ -39,4 +39,5 @@ function readRows(list: readonly unknown[]): Pick<TableReply, "rows" | "rejected
   return { rows: [...rows.values()], rejected };
 }
 
-const looksLikeObject = (body: Buffer): boolean => body.subarray(0, 64).toString("latin1").trimStart().startsWith("{");
+const looksLikeObject = (body: Buffer): boolean =>
+  body.subarray(0, 64).toString("latin1").trimStart().startsWith("{");

@@ -21,7 +21,7 @@ async function aNodeWith(
     nodes: 2,
     faults: { [fault]: 1 },
     dialects: ["2025-04"],
-    slowDelayMs: 150,
+    slowDelayMs: 500,
     ...options,
   });
   opened.push(devnet);

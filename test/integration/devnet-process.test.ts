@@ -73,18 +73,24 @@ describe("a devnet in a process of its own", () => {
     const module = fileURLToPath(new URL("../../dist/devnet/devnet-process.js", import.meta.url));
     const script = `
       import { startDevnetProcess } from ${JSON.stringify(module)};
-      const { port } = await startDevnetProcess({ nodes: 2, faults: { hang: 1 }, firstAddress: "127.0.23.1" });
-      process.stdout.write(String(port));`;
+      const { port, ledgerPath } = await startDevnetProcess({ nodes: 2, faults: { hang: 1 }, firstAddress: "127.0.23.1" });
+      process.stdout.write(JSON.stringify({ port, ledgerPath }));`;
     const parent = spawn(process.execPath, ["--input-type=module", "-e", script], {
-      stdio: ["ignore", "pipe", "inherit"],
+      stdio: ["ignore", "pipe", "pipe"],
     });
-    const [port] = (await once(parent.stdout, "data")) as [Buffer];
-    const socket = connect({ host: "127.0.23.1", port: Number(port.toString()) });
+    const [told] = (await once(parent.stdout, "data")) as [Buffer];
+    const { port, ledgerPath } = JSON.parse(told.toString()) as { port: number; ledgerPath: string };
+    const socket = connect({ host: "127.0.23.1", port });
     await once(socket, "connect");
-    const closed = once(socket, "close");
+    expect(existsSync(ledgerPath)).toBe(true);
+    // The devnet holds its parent's stderr open: "close" means that both are gone.
+    const gone = once(parent, "close");
+    parent.stderr.resume();
     parent.kill("SIGKILL");
-    await closed;
-    const again = connect({ host: "127.0.23.1", port: Number(port.toString()) });
+    await gone;
+    socket.destroy();
+    expect(existsSync(ledgerPath)).toBe(false);
+    const again = connect({ host: "127.0.23.1", port });
     const [error] = (await once(again, "error")) as [NodeJS.ErrnoException];
     expect(error.code).toBe("ECONNREFUSED");
   });

@@ -46,7 +46,7 @@ describe("the Unix socket", () => {
     bench.defer(() => watcher.close());
     const gateway = await bench.open({ listen: undefined, socketPath: join(folder, "gateway.sock") });
 
-    expect(gateway.port).toBe(80);
+    expect(gateway.url).toBeUndefined();
     expect(statSync(join(folder, "gateway.sock")).mode & 0o777).toBe(0o600);
     expect(readdirSync(folder)).toEqual(["gateway.sock"]);
     expect([...modes].filter((mode) => mode !== 0o600)).toEqual([]);
@@ -88,7 +88,7 @@ describe("opening", () => {
     await expect(bench.open({ socketPath: join(folder, "no", "gateway.sock") })).rejects.toMatchObject({
       code: "ENOENT",
     });
-    await expect(bench.open({ socketPath: join(folder, "x".repeat(120)) })).rejects.toMatchObject({});
+    await expect(bench.open({ socketPath: join(folder, "x".repeat(120)) })).rejects.toThrow("longer than");
     expect(readdirSync(folder)).toEqual([]);
   });
 });

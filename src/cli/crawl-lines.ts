@@ -1,0 +1,32 @@
+import type { UpdateIpTableResponse } from "../gen/p2prc/client/v1/ip_table_pb.js";
+import type { CrawlProgressView } from "./crawl-progress.js";
+import { completedText, failedNodeText, hopText } from "./crawl-text.js";
+import { plainText } from "./plain-text.js";
+import type { TextSink } from "./surroundings.js";
+
+/** One line for each hop that is over and for each node that failed. */
+export function openLines(sink: TextSink): CrawlProgressView {
+  return {
+    show: (event) => {
+      const line = lineOf(event);
+      if (line !== "") sink.write(`${line}\n`);
+    },
+    end: () => undefined,
+  };
+}
+
+/** What people read about an event; empty = nothing. */
+export function lineOf({ event, progress }: UpdateIpTableResponse): string {
+  switch (event.case) {
+    case "nodeFailed":
+      return `hop ${progress?.hop ?? 0}: ${failedNodeText(event.value)}`;
+    case "hopCompleted":
+      return `hop ${event.value.hop}: ${hopText(event.value)}`;
+    case "completed":
+      return completedText(event.value);
+    case "ownAddressFound":
+      return plainText(event.value.warning);
+    default:
+      return "";
+  }
+}

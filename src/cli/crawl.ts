@@ -1,0 +1,79 @@
+/** `p2prc crawl`: a crawl with every knob, for people and for scripts. */
+import { type MessageInitShape, toJson } from "@bufbuild/protobuf";
+import { type Command, Option } from "commander";
+import {
+  type UpdateIpTableRequestSchema,
+  UpdateIpTableResponseSchema,
+} from "../gen/p2prc/client/v1/ip_table_pb.js";
+import { addConfigFlags, clientSettings, configFlagsOf, repeatable } from "./config-flags.js";
+import { followCrawl } from "./follow-crawl.js";
+import { listAllNodes } from "./list-nodes.js";
+import { readDuration, readWhole } from "./measures.js";
+import { printJsonLine } from "./print-json.js";
+import { printNodes } from "./print-table.js";
+import { withSession } from "./session.js";
+import type { Surroundings } from "./surroundings.js";
+
+interface CrawlFlags {
+  readonly hops?: string;
+  readonly concurrency?: string;
+  readonly nodeTimeout?: string;
+  readonly exchangeTimeout?: string;
+  readonly sharedRows?: string;
+  readonly seed?: readonly string[];
+  readonly json?: boolean;
+  readonly gateway?: string;
+}
+
+export function addCrawlFlags(command: Command): void {
+  command
+    .option("--hops <N>", "table look-ups away from the local table, 0..10 (default 3)")
+    .option("--concurrency <N>", "visits at once, up to 1024 (default 256)")
+    .option("--node-timeout <DURATION>", "one probe, such as 500ms (default 3s)")
+    .option("--exchange-timeout <DURATION>", "one table exchange, such as 90s (default 60s)")
+    .option("--shared-rows <N>", "rows of our table sent to each node, up to 4096 (default 16)")
+    .addOption(
+      repeatable(
+        new Option("--seed <HOST:PORT>", "a node to start from besides the local table (repeatable)"),
+      ),
+    )
+    .option("--json", "print each event as a line of JSON in place of the table")
+    .option("--gateway <URL>", "a gateway that runs; else the one of the base folder");
+  addConfigFlags(command, clientSettings);
+}
+
+export async function runCrawl(
+  options: Readonly<Record<string, unknown>>,
+  surroundings: Surroundings,
+): Promise<number> {
+  const flags: CrawlFlags = options;
+  const request = crawlRequestOf(flags);
+  const { stdout } = surroundings.output;
+  const session = { gateway: flags.gateway, flags: configFlagsOf(options) };
+  await withSession(session, surroundings, async ({ client }) => {
+    if (flags.json === true) {
+      await followCrawl(client, request, surroundings, (event) =>
+        printJsonLine(stdout, toJson(UpdateIpTableResponseSchema, event)),
+      );
+      return;
+    }
+    await followCrawl(client, request, surroundings);
+    printNodes(stdout, await listAllNodes(client, surroundings.signal));
+  });
+  return 0;
+}
+
+/** What is not given is left to the gateway. @throws {UsageError} */
+function crawlRequestOf(flags: CrawlFlags): MessageInitShape<typeof UpdateIpTableRequestSchema> {
+  const { hops, concurrency, nodeTimeout, exchangeTimeout, sharedRows, seed } = flags;
+  return {
+    ...(hops === undefined ? {} : { maxHops: readWhole("--hops", hops) }),
+    ...(concurrency === undefined ? {} : { maxConcurrency: readWhole("--concurrency", concurrency) }),
+    ...(nodeTimeout === undefined ? {} : { nodeTimeout: readDuration("--node-timeout", nodeTimeout) }),
+    ...(exchangeTimeout === undefined
+      ? {}
+      : { exchangeTimeout: readDuration("--exchange-timeout", exchangeTimeout) }),
+    ...(sharedRows === undefined ? {} : { maxSharedRows: readWhole("--shared-rows", sharedRows) }),
+    seedAddresses: [...(seed ?? [])],
+  };
+}

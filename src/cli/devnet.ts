@@ -1,0 +1,56 @@
+/** `p2prc devnet`: P2PRC nodes on loopback, until a signal comes. */
+import type { Command } from "commander";
+import { type Devnet, type DevnetOptions, openDevnet } from "../devnet/devnet.js";
+import { DevnetError } from "../devnet/errors.js";
+import { type DevnetOptionText, parseDevnetOptions } from "../devnet/option-text.js";
+import { UsageError } from "./errors.js";
+import { type Surroundings, untilAborted } from "./surroundings.js";
+
+export function addDevnetFlags(command: Command): void {
+  command
+    .option("--nodes <N>", "how many nodes, faulty ones included", "40")
+    .option("--port <PORT>", "one port for all nodes (default: a free one)")
+    .option("--delay <DURATION>", "before each answer, such as 20ms (default 0)")
+    .option("--seed <N>", "the same seed and flags give the same network (default 1)")
+    .option("--faults <LIST>", "how many nodes have which fault: refuse=2,hang or all (default none)")
+    .option("--shape <SHAPE>", "random, chain or mesh (default random)")
+    .option("--rows <N>", "rows of a table of shape random (default 6)")
+    .option("--dialects <LIST>", "versions that the nodes speak: 2021-07,2026-01 (default all)")
+    .option("--first-address <IP>", "address of the first node (default 127.0.1.1)")
+    .option("--ipv6", "one more node, on ::1")
+    .option("--ledger <FILE>", "append each call to this file as a line of JSON");
+}
+
+export async function runDevnet(
+  options: Readonly<Record<string, unknown>>,
+  surroundings: Surroundings,
+): Promise<number> {
+  const { output, signal } = surroundings;
+  const devnet = await openDevnet(readOptions(options as unknown as DevnetOptionText));
+  output.stdout.write(describe(devnet));
+  await untilAborted(signal);
+  await devnet.close();
+  return 0;
+}
+
+/** What is wrong with what was typed is a matter of usage; that an address cannot be bound is not. */
+function readOptions(text: DevnetOptionText): DevnetOptions {
+  try {
+    return parseDevnetOptions(text);
+  } catch (error) {
+    throw error instanceof DevnetError ? new UsageError(error.message) : error;
+  }
+}
+
+function describe({ nodes, port, entryAddresses }: Devnet): string {
+  const faulty = nodes.filter(({ fault }) => fault !== undefined);
+  const seeds = entryAddresses.map((address) => `--seed ${address}`).join(" ");
+  return [
+    `devnet ready: ${nodes.length} nodes, ${nodes[0]?.address ?? ""} to ${nodes.at(-1)?.address ?? ""}, port ${port}`,
+    `entry nodes: ${entryAddresses.join(", ")}`,
+    ...faulty.map(({ address, fault }) => `faulty: ${address} ${fault ?? ""}`),
+    "crawl it, in an empty folder of its own:",
+    `  p2prc crawl --base "$(mktemp -d)" --allow-cidr 127.0.0.0/8 --allow-cidr ::1 --public-ip off ${seeds}`,
+    "",
+  ].join("\n");
+}

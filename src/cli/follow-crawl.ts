@@ -1,0 +1,45 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  CrawlCompleted,
+  NodeFailed,
+  UpdateIpTableRequestSchema,
+  UpdateIpTableResponse,
+} from "../gen/p2prc/client/v1/ip_table_pb.js";
+import { openProgress } from "./crawl-progress.js";
+import { OutcomeError } from "./errors.js";
+import type { GatewayClient } from "./session.js";
+import type { Surroundings } from "./surroundings.js";
+
+export interface CrawlReport {
+  readonly completed: CrawlCompleted;
+  readonly failures: readonly NodeFailed[];
+}
+
+/**
+ * Crawls and shows live on stderr how it goes.
+ *
+ * @param onEvent is given every event as it comes
+ * @throws {OutcomeError} the stream ended without its last event
+ */
+export async function followCrawl(
+  client: GatewayClient,
+  request: MessageInitShape<typeof UpdateIpTableRequestSchema>,
+  surroundings: Surroundings,
+  onEvent: (event: UpdateIpTableResponse) => void = () => undefined,
+): Promise<CrawlReport> {
+  const progress = openProgress(surroundings.output);
+  const failures: NodeFailed[] = [];
+  let completed: CrawlCompleted | undefined;
+  try {
+    for await (const response of client.updateIpTable(request, { signal: surroundings.signal })) {
+      progress.show(response);
+      onEvent(response);
+      if (response.event.case === "nodeFailed") failures.push(response.event.value);
+      if (response.event.case === "completed") completed = response.event.value;
+    }
+  } finally {
+    progress.end();
+  }
+  if (completed === undefined) throw new OutcomeError("the stream of the crawl ended before the crawl did");
+  return { completed, failures };
+}

@@ -1,0 +1,129 @@
+/** The original client's flags: how they are spelt, and what becomes of them. */
+import { UsageError } from "./errors.js";
+
+/** Operations that this version serves, and the flags that complete them. */
+export type OriginalOperation =
+  | "updateIpTable"
+  | "listNodes"
+  | "addNode"
+  | "listImages"
+  | "specs"
+  | "viewConfig"
+  | "addRootNode";
+type Fate = OriginalOperation | "parameter" | "server only" | "later";
+
+export interface OriginalFlag {
+  /** Every spelling, after one dash or two. The last one is its name among the parsed options. */
+  readonly spellings: readonly [string, ...string[]];
+  /** What stands behind it; absent = it is a switch. */
+  readonly argument?: string;
+  readonly does: Fate;
+  /** For the usage; only of what is served. */
+  readonly summary?: string;
+}
+
+/**
+ * The only place that says which flag does what. Operations stand in the order in which the original carries them out.
+ * Source: shared protocol notes, "CLI".
+ */
+export const originalFlags: readonly OriginalFlag[] = [
+  {
+    spellings: ["us", "UpdateServerList"],
+    does: "updateIpTable",
+    summary: "crawl the network, then print the IP table",
+  },
+  { spellings: ["ls", "ListServers"], does: "listNodes", summary: "print the IP table" },
+  {
+    spellings: ["as", "AddServer"],
+    argument: "HOST",
+    does: "addNode",
+    summary: "add a node to the IP table, with -p its port",
+  },
+  {
+    spellings: ["vi", "ViewImages"],
+    argument: "HOST:PORT",
+    does: "listImages",
+    summary: "print the images a node builds",
+  },
+  {
+    spellings: ["specs", "Specs", "Specification"],
+    argument: "HOST:PORT",
+    does: "specs",
+    summary: "print a node's hardware and platform",
+  },
+  { spellings: ["vc"], does: "viewConfig", summary: "print the configuration as it counts" },
+  {
+    spellings: ["arn", "AddRootNode"],
+    does: "addRootNode",
+    summary: "make the node of --ip and -p the only one in the IP table",
+  },
+  { spellings: ["ip", "IPAddress"], argument: "HOST", does: "parameter", summary: "address for --arn" },
+  {
+    spellings: ["p", "Ports"],
+    argument: "PORT",
+    does: "parameter",
+    summary: "port for --as and --arn (default 8088)",
+  },
+
+  { spellings: ["s", "Server"], does: "server only" },
+  { spellings: ["mode", "Mode"], argument: "MODE", does: "server only" },
+  { spellings: ["gen", "Generate"], argument: "DIR", does: "server only" },
+  { spellings: ["mod", "ModuleName"], argument: "NAME", does: "server only" },
+  { spellings: ["crp"], argument: "VALUE", does: "server only" },
+  { spellings: ["ni", "NetworkInterfaces"], does: "server only" },
+  { spellings: ["dc", "SetDefaultConfig"], does: "server only" },
+  { spellings: ["amd", "AddMetaData"], argument: "TEXT", does: "server only" },
+  { spellings: ["proxy", "FRPServerProxy"], does: "server only" },
+
+  { spellings: ["touch", "CreateVM"], argument: "HOST:PORT", does: "later" },
+  { spellings: ["gpu", "GPU"], does: "later" },
+  { spellings: ["cn", "ContainerName"], argument: "NAME", does: "later" },
+  { spellings: ["bi", "BaseImage"], argument: "IMAGE", does: "later" },
+  { spellings: ["rm", "RemoveVM"], argument: "HOST:PORT", does: "later" },
+  { spellings: ["id", "ID"], argument: "ID", does: "later" },
+  { spellings: ["tc", "TrackedContainers"], does: "later" },
+  { spellings: ["cgroup", "CreateGroup"], does: "later" },
+  { spellings: ["group", "Group"], argument: "GROUP", does: "later" },
+  { spellings: ["groups", "Groups"], does: "later" },
+  { spellings: ["rmcgroup", "RemoveContainerGroup"], does: "later" },
+  { spellings: ["rmgroup", "RemoveGroup"], argument: "GROUP", does: "later" },
+  { spellings: ["plugin", "ExecutePlugin"], argument: "NAME", does: "later" },
+  { spellings: ["vp", "ViewPlugins"], does: "later" },
+  { spellings: ["pp", "PullPlugin"], argument: "URL", does: "later" },
+  { spellings: ["rp", "RemovePlugin"], argument: "NAME", does: "later" },
+  { spellings: ["mp", "MAPPort"], argument: "PORT", does: "later" },
+  { spellings: ["dn", "DomainName"], argument: "DOMAIN", does: "later" },
+  { spellings: ["ra", "RemoteAddress"], argument: "HOST:PORT", does: "later" },
+  { spellings: ["udp"], does: "later" },
+];
+
+/** The flags that this version takes. */
+export const servedFlags = originalFlags.filter(({ does }) => does !== "server only" && does !== "later");
+
+/** Its name among the parsed options. */
+export const optionNameOf = ({ spellings }: OriginalFlag): string => spellings.at(-1) ?? spellings[0];
+
+/** `--us`, `-p`: as the documentation of the original spells it. */
+export const shortSpelling = ({ spellings: [first] }: OriginalFlag): string =>
+  `${first.length === 1 ? "-" : "--"}${first}`;
+
+const flagOf = new Map(
+  originalFlags.flatMap((flag) => flag.spellings.map((spelling) => [spelling, flag] as const)),
+);
+
+/**
+ * Finds the flag that somebody spelt so, without dashes. Case counts, as in the original.
+ *
+ * @throws {UsageError} it is known and this version does not serve it
+ */
+export function findOriginalFlag(spelling: string): OriginalFlag | undefined {
+  const flag = flagOf.get(spelling);
+  if (flag?.does === "server only") {
+    throw new UsageError(
+      `${shortSpelling(flag)} belongs to a P2PRC server: this program is a client and runs no node (\`p2prc serve\` starts the gateway)`,
+    );
+  }
+  if (flag?.does === "later")
+    throw new UsageError(`${shortSpelling(flag)} is not served by this version yet`);
+  return flag;
+}

@@ -1,0 +1,82 @@
+/** The IP table for people, nearest node first. */
+import Table from "cli-table3";
+import { type Node, Node_State, type Specs } from "../gen/p2prc/client/v1/node_pb.js";
+import { addressOf } from "./crawl-text.js";
+import { formatMs, msOf } from "./measures.js";
+import { plainText } from "./plain-text.js";
+import type { TextSink } from "./surroundings.js";
+
+const nameOfState = {
+  [Node_State.STATE_UNSPECIFIED]: "",
+  [Node_State.ACTIVE]: "active",
+  [Node_State.UNREACHABLE]: "unreachable",
+  [Node_State.UNPROBED]: "unprobed",
+} as const satisfies Record<Node_State, string>;
+
+interface Column {
+  readonly head: string;
+  readonly isNumber?: boolean;
+  readonly cell: (node: Node) => string;
+}
+
+const columns: readonly Column[] = [
+  { head: "NODE", cell: ({ name }) => addressOf(name) },
+  { head: "NAME", cell: ({ machineName }) => plainText(machineName) },
+  { head: "LATENCY", isNumber: true, cell: ({ measurement }) => durationText(measurement?.latency) },
+  { head: "JITTER", isNumber: true, cell: ({ measurement }) => durationText(measurement?.jitter) },
+  {
+    head: "STATE",
+    cell: ({ state }) => (nameOfState as Partial<Record<number, string>>)[state] ?? `state ${state}`,
+  },
+  { head: "HOP", isNumber: true, cell: ({ provenance }) => String(provenance?.hopCount ?? 0) },
+  { head: "PLATFORM", cell: ({ specs }) => plainText(specs?.platform ?? "") },
+];
+
+/** Prints one line for each node. Nodes of unknown latency come last. */
+export function printNodes(stdout: TextSink, nodes: readonly Node[]): void {
+  const table = new Table({
+    head: columns.map(({ head }) => head),
+    colAligns: columns.map(({ isNumber }) => (isNumber === true ? "right" : "left")),
+    chars: noBorders,
+    // No colours: the table is piped as often as it is looked at.
+    style: { head: [], border: [], "padding-left": 0, "padding-right": 2 },
+  });
+  for (const node of sortByLatency(nodes)) table.push(columns.map(({ cell }) => cell(node)));
+  stdout.write(`${table.toString().replace(/ +$/gm, "")}\n`);
+}
+
+export function sortByLatency(nodes: readonly Node[]): readonly Node[] {
+  const latency = ({ measurement }: Node): number => msOf(measurement?.latency) ?? Number.POSITIVE_INFINITY;
+  const compare = (a: Node, b: Node): number =>
+    latency(a) < latency(b) ? -1 : latency(a) > latency(b) ? 1 : 0;
+  return [...nodes].sort((a, b) => compare(a, b) || (a.name < b.name ? -1 : 1));
+}
+
+/** Prints a node's hardware and platform, one fact a line. What it does not tell is left out. */
+export function printSpecs(stdout: TextSink, specs: Specs): void {
+  const facts: readonly (readonly [string, string])[] = [
+    ["hostname", specs.hostname],
+    ["platform", specs.platform],
+    ["cpu", specs.cpuModel],
+    ["memory", specs.memoryMib === 0n ? "" : `${specs.memoryMib} MiB`],
+    ["disk", specs.diskMib === 0n ? "" : `${specs.diskMib} MiB`],
+    ...specs.gpus.map(
+      ({ model, driverVersion }) => ["gpu", [model, driverVersion].join(" ").trim()] as const,
+    ),
+  ];
+  for (const [fact, value] of facts) {
+    if (value !== "") stdout.write(`  ${fact.padEnd(9)} ${plainText(value)}\n`);
+  }
+}
+
+const durationText = (duration: Parameters<typeof msOf>[0]): string =>
+  duration === undefined ? "" : formatMs(msOf(duration) ?? 0);
+
+const noBorders = Object.fromEntries(
+  [
+    ["top", "top-mid", "top-left", "top-right", "bottom", "bottom-mid", "bottom-left", "bottom-right"],
+    ["left", "left-mid", "mid", "mid-mid", "right", "right-mid", "middle"],
+  ]
+    .flat()
+    .map((char) => [char, ""]),
+);

@@ -1,0 +1,96 @@
+/** The words and flags of `p2prc`, and the exit code of each end. */
+import { Command, CommanderError, Option } from "commander";
+import { addConfigFlags, clientSettings } from "./config-flags.js";
+import { addCrawlFlags, runCrawl } from "./crawl.js";
+import { runDemo } from "./demo.js";
+import { addDevnetFlags, runDevnet } from "./devnet.js";
+import { failureOf } from "./failure-text.js";
+import { spellOut } from "./go-flags.js";
+import { type OriginalFlag, servedFlags } from "./original-flags.js";
+import { runOriginal } from "./original-operations.js";
+import { runServe } from "./serve.js";
+import { exitCodeOfSignal, Interruption, type Surroundings } from "./surroundings.js";
+
+type Run = (options: Readonly<Record<string, unknown>>, surroundings: Surroundings) => Promise<number>;
+
+/**
+ * Runs the program.
+ *
+ * @param argv what stands behind the program's name
+ * @returns the exit code: 0 only on success, 1 when it did not work, 2 when it makes no sense as typed, 130 after Ctrl-C
+ */
+export async function runProgram(
+  argv: readonly string[],
+  version: string,
+  surroundings: Surroundings,
+): Promise<number> {
+  const { output, signal } = surroundings;
+  let exitCode = 0;
+  const program = buildProgram(version, surroundings, (code) => (exitCode = code));
+  try {
+    const own = { flags: flagsOf(program), words: [...program.commands.map((word) => word.name()), "help"] };
+    await program.parseAsync(spellOut(argv, own), { from: "user" });
+    return exitCode;
+  } catch (error) {
+    const reason: unknown = signal.aborted ? signal.reason : undefined;
+    if (reason instanceof Interruption) return exitCodeOfSignal[reason.signalName];
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    const { text, exitCode: failed } = failureOf(error);
+    output.stderr.write(`p2prc: ${text}\n`);
+    return failed;
+  }
+}
+
+function buildProgram(version: string, surroundings: Surroundings, end: (exitCode: number) => void): Command {
+  const { output } = surroundings;
+  const program = new Command("p2prc")
+    .description("Finds P2PRC nodes and serves them as one API: gRPC, gRPC-Web and Connect on one port.")
+    .version(version, "--version", "print the version")
+    .helpOption("-h, --help", "show this help")
+    .usage("WORD [flags]\n       p2prc FLAG ...   (the original client's flags, with one dash or two)")
+    .exitOverride()
+    // Failures are printed in one place, as one line.
+    .configureOutput({
+      writeOut: (text) => output.stdout.write(text),
+      writeErr: () => undefined,
+      outputError: () => undefined,
+    })
+    .action(async (options: Readonly<Record<string, unknown>>) => {
+      if (await runOriginal(options, surroundings)) return;
+      output.stderr.write(program.helpInformation());
+      end(2);
+    });
+  for (const flag of servedFlags) program.addOption(optionOf(flag));
+  program.option("--gateway <URL>", "a gateway that runs; else the one of the base folder");
+  addConfigFlags(program, clientSettings);
+  const addWord = (name: string, summary: string, run: Run): Command =>
+    program
+      .command(name)
+      .description(summary)
+      .action(async (options: Readonly<Record<string, unknown>>) => end(await run(options, surroundings)));
+  addConfigFlags(addWord("serve", "run the gateway until a signal comes", runServe));
+  addCrawlFlags(addWord("crawl", "crawl the network, live, and show the nodes by latency", runCrawl));
+  addDevnetFlags(addWord("devnet", "run P2PRC nodes on loopback until a signal comes", runDevnet));
+  addWord("demo", "a devnet, the gateway, and a crawl of 3 hops; needs no internet", runDemo).option(
+    "--keep",
+    "leave the gateway and the nodes running until Ctrl-C",
+  );
+  return program.enablePositionalOptions();
+}
+
+function optionOf({ spellings, argument, summary = "" }: OriginalFlag): Option {
+  const [short, ...longer] = spellings;
+  const long = longer.at(-1);
+  const names = long === undefined ? `--${short}` : `${short.length === 1 ? "-" : "--"}${short}, --${long}`;
+  return new Option(argument === undefined ? names : `${names} <${argument}>`, summary).helpGroup(
+    "The original client's flags:",
+  );
+}
+
+function flagsOf(program: Command): Map<string, { takesValue: boolean }> {
+  const named = (name: string, takesValue: boolean) => [name, { takesValue }] as const;
+  const options = program.options.map(({ long, required }) =>
+    named((long ?? "").replace(/^--/, ""), required),
+  );
+  return new Map([...options, named("help", false), named("h", false)]);
+}
