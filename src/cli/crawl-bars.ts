@@ -25,12 +25,13 @@ export function openBars(terminal: NodeJS.WritableStream): CrawlProgressView {
       if (progress !== undefined && event.case !== "started")
         move(bars, barOfHop, progress, noteOf(response));
       const line = event.case === "hopCompleted" ? "" : lineOf(response);
-      if (line !== "") bars.log(`${line}\n`);
+      if (line !== "" && barOfHop.size > 0) bars.log(`${line}\n`);
+      else if (line !== "") terminal.write(`${line}\n`);
     },
     end: () => {
-      // stop() alone would drop the lines that were logged since the last redraw, and write a newline for no bar.
+      if (barOfHop.size === 0) return;
+      // stop() alone would drop the lines that were logged since the last redraw.
       bars.update();
-      if (barOfHop.size === 0) bars.options.clearOnComplete = true;
       bars.stop();
     },
   };

@@ -17,16 +17,9 @@ export function openLines(sink: TextSink): CrawlProgressView {
 
 /** What people read about an event; empty = nothing. */
 export function lineOf({ event, progress }: UpdateIpTableResponse): string {
-  switch (event.case) {
-    case "nodeFailed":
-      return `hop ${progress?.hop ?? 0}: ${failedNodeText(event.value)}`;
-    case "hopCompleted":
-      return `hop ${event.value.hop}: ${hopText(event.value)}`;
-    case "completed":
-      return completedText(event.value);
-    case "ownAddressFound":
-      return plainText(event.value.warning);
-    default:
-      return "";
-  }
+  if (event.case === "nodeFailed") return `hop ${progress?.hop ?? 0}: ${failedNodeText(event.value)}`;
+  if (event.case === "hopCompleted") return `hop ${event.value.hop}: ${hopText(event.value)}`;
+  if (event.case === "completed") return completedText(event.value);
+  if (event.case === "ownAddressFound") return plainText(event.value.warning);
+  return "";
 }

@@ -11,7 +11,7 @@ import { formatMs, msOf } from "./measures.js";
 import { plainText } from "./plain-text.js";
 
 const nameOfStep = {
-  [NodeFailed_Step.STEP_UNSPECIFIED]: "a step",
+  [NodeFailed_Step.UNSPECIFIED]: "a step",
   [NodeFailed_Step.PROBE]: "probe",
   [NodeFailed_Step.IP_TABLE]: "table exchange",
 } as const satisfies Record<NodeFailed_Step, string>;

@@ -5,10 +5,12 @@ import type {
   UpdateIpTableRequestSchema,
   UpdateIpTableResponse,
 } from "../gen/p2prc/client/v1/ip_table_pb.js";
-import { openProgress } from "./crawl-progress.js";
+import { openBars } from "./crawl-bars.js";
+import { openLines } from "./crawl-lines.js";
+import type { CrawlProgressView } from "./crawl-progress.js";
 import { OutcomeError } from "./errors.js";
 import type { GatewayClient } from "./session.js";
-import type { Surroundings } from "./surroundings.js";
+import type { Output, Surroundings } from "./surroundings.js";
 
 export interface CrawlReport {
   readonly completed: CrawlCompleted;
@@ -42,4 +44,9 @@ export async function followCrawl(
   }
   if (completed === undefined) throw new OutcomeError("the stream of the crawl ended before the crawl did");
   return { completed, failures };
+}
+
+/** Bars that move on a terminal; elsewhere lines that can be read in a log. */
+function openProgress({ terminal, stderr }: Output): CrawlProgressView {
+  return terminal === undefined ? openLines(stderr) : openBars(terminal);
 }

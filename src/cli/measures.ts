@@ -25,7 +25,8 @@ export function durationOfMs(milliseconds: number): Duration {
 }
 
 /** Milliseconds; undefined stays undefined: not measured is not 0. */
-export function msOf<D extends Duration | undefined>(duration: D): D extends undefined ? undefined : number;
+export function msOf(duration: Duration): number;
+export function msOf(duration: Duration | undefined): number | undefined;
 export function msOf(duration: Duration | undefined): number | undefined {
   return duration === undefined ? undefined : Number(duration.seconds) * 1_000 + duration.nanos / 1e6;
 }

@@ -1,4 +1,5 @@
 /** The IP table for people, nearest node first. */
+import type { Duration } from "@bufbuild/protobuf/wkt";
 import Table from "cli-table3";
 import { type Node, Node_State, type Specs } from "../gen/p2prc/client/v1/node_pb.js";
 import { addressOf } from "./crawl-text.js";
@@ -7,7 +8,7 @@ import { plainText } from "./plain-text.js";
 import type { TextSink } from "./surroundings.js";
 
 const nameOfState = {
-  [Node_State.STATE_UNSPECIFIED]: "",
+  [Node_State.UNSPECIFIED]: "",
   [Node_State.ACTIVE]: "active",
   [Node_State.UNREACHABLE]: "unreachable",
   [Node_State.UNPROBED]: "unprobed",
@@ -69,8 +70,8 @@ export function printSpecs(stdout: TextSink, specs: Specs): void {
   }
 }
 
-const durationText = (duration: Parameters<typeof msOf>[0]): string =>
-  duration === undefined ? "" : formatMs(msOf(duration) ?? 0);
+const durationText = (duration: Duration | undefined): string =>
+  duration === undefined ? "" : formatMs(msOf(duration));
 
 const noBorders = Object.fromEntries(
   [

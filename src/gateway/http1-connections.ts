@@ -24,18 +24,18 @@ export function createHttp1Connections(
   limits: GatewayLimits,
   onConnection: (socket: Socket) => void,
 ): Http1Connections {
-  const callsBySocket = new WeakMap<Socket, number>();
+  const callsBySocket = new WeakMap<Socket, Set<ServerResponse>>();
   const serve = (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
-    const calls = (callsBySocket.get(socket) ?? 0) + 1;
+    const calls = callsBySocket.get(socket);
     // Node starts a handler for each pipelined request at once, without a limit.
-    if (calls > limits.maxCallsPerConnection) {
+    if (!calls || calls.size >= limits.maxCallsPerConnection) {
       socket.destroy();
       return;
     }
-    callsBySocket.set(socket, calls);
+    calls.add(response);
     response.once("close", () => {
-      callsBySocket.set(socket, (callsBySocket.get(socket) ?? 1) - 1);
+      calls.delete(response);
       // After close() Node leaves a connection that becomes idle to its keep-alive time-out.
       if (!listener.listening) setImmediate(() => listener.closeIdleConnections());
     });
@@ -49,7 +49,13 @@ export function createHttp1Connections(
   return {
     listener,
     accept: (socket) => {
+      const calls = new Set<ServerResponse>();
+      callsBySocket.set(socket, calls);
       for (const listen of toParser) listen.call(listener, socket);
+      // Node tells only the response whose turn it is. The pipelined ones behind it would wait for theirs for ever.
+      socket.once("close", () => {
+        for (const response of calls) response.destroy().emit("close");
+      });
     },
     close: () => void listener.close(),
   };

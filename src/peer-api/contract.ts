@@ -81,16 +81,18 @@ export interface PeerRow {
 }
 
 /** Why a row of a table is left out. The names are public: `TableFetched.rejected_count_by_reason`. */
-export type RowRejection =
-  | "NOT_A_ROW"
-  | "INVALID_ADDRESS"
-  | "INVALID_PORT"
-  | "UNSPECIFIED_ADDRESS"
-  | "ADDRESS_BLOCKED"
-  | "DUPLICATE"
-  | "OWN_NODE"
-  | "TOO_MANY_ROWS"
-  | "CRAWL_FULL";
+export const rowRejections = [
+  "NOT_A_ROW",
+  "INVALID_ADDRESS",
+  "INVALID_PORT",
+  "UNSPECIFIED_ADDRESS",
+  "ADDRESS_BLOCKED",
+  "DUPLICATE",
+  "OWN_NODE",
+  "TOO_MANY_ROWS",
+  "CRAWL_FULL",
+] as const;
+export type RowRejection = (typeof rowRejections)[number];
 
 /** A node's table as it came. */
 export interface TableReply {

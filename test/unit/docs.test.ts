@@ -1,0 +1,52 @@
+/** Documents that state facts of the code are compared with it, both ways. */
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "@jest/globals";
+import { Code } from "@connectrpc/connect";
+import { defaultLimits } from "../../src/gateway/limits.js";
+import { crawlLimits, tableLimits } from "../../src/p2p/limits.js";
+import { rowRejections } from "../../src/peer-api/contract.js";
+import { routeLimits } from "../../src/peer-api/limits.js";
+import { codeOf } from "../../src/rpc/errors.js";
+
+/** Reads the table below a heading as rows of cells, without its two heading rows. */
+function tableBelow(file: string, heading: string, index = 0): string[][] {
+  const text = readFileSync(new URL(`../../docs/${file}`, import.meta.url), "utf8");
+  const section = text.split(new RegExp(`^#+ ${heading}$`, "m"))[1]?.split(/^#+ /m)[0] ?? "";
+  const tables = section.split(/\n\n+/).filter((block) => block.trim().startsWith("|"));
+  const rows = (tables[index] ?? "").trim().split("\n").slice(2);
+  return rows.map((row) => row.split("|").slice(1, -1).map((cell) => cell.trim()));
+}
+
+const camel = (code: string): string =>
+  code.toLowerCase().replace(/(^|_)([a-z])/g, (_, __, letter: string) => letter.toUpperCase());
+
+const numbersIn = (rows: readonly string[][]): Record<string, number> =>
+  Object.fromEntries(rows.map(([name = "", value]) => [name, Number(value)]));
+
+describe("docs/errors.md", () => {
+  it("lists every reason with its code, and no other", () => {
+    const listed = tableBelow("errors.md", "Errors").map(([reason, code = ""]) => [reason, camel(code)]);
+    const inCode = Object.entries(codeOf).map(([reason, code]) => [reason, Code[code]]);
+    expect(listed.sort()).toEqual(inCode.sort());
+  });
+});
+
+describe("docs/limits.md", () => {
+  it("lists every call to nodes with its limits, and no other", () => {
+    const listed = tableBelow("limits.md", "Calls to nodes").map(([call, time, size]) => [call, Number(time), Number(size)]);
+    expect(listed).toEqual(
+      Object.entries(routeLimits).map(([call, { timeoutMs, maxBodyBytes }]) => [call, timeoutMs, maxBodyBytes]),
+    );
+  });
+
+  it("lists every reason to leave out a row, and no other", () => {
+    const listed = tableBelow("limits.md", "A crawl", 1).map(([reason]) => reason);
+    expect(listed).toEqual([...rowRejections]);
+  });
+
+  it("lists every limit of a crawl, of the table and of callers, and no other", () => {
+    expect(numbersIn(tableBelow("limits.md", "A crawl"))).toEqual(crawlLimits);
+    expect(numbersIn(tableBelow("limits.md", "The IP table"))).toEqual(tableLimits);
+    expect(numbersIn(tableBelow("limits.md", "Callers"))).toEqual(defaultLimits);
+  });
+});
