@@ -25,7 +25,8 @@ export function openBars(terminal: NodeJS.WritableStream): CrawlProgressView {
       if (progress !== undefined && event.case !== "started")
         move(bars, barOfHop, progress, noteOf(response));
       const line = event.case === "hopCompleted" ? "" : lineOf(response);
-      if (line !== "" && barOfHop.size > 0) bars.log(`${line}\n`);
+      // Clears the rest of the line: it is written over bars, and cli-progress clears the first line only.
+      if (line !== "" && barOfHop.size > 0) bars.log(`${line}\u001b[K\n`);
       else if (line !== "") terminal.write(`${line}\n`);
     },
     end: () => {

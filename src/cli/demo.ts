@@ -21,7 +21,7 @@ const network: DevnetOptions = {
   nodes: 40,
   delayMs: 20,
   seed: 7,
-  faults: { refuse: 1, reset: 1, hang: 1, garbage: 1, "status500-exchange": 1 },
+  faults: { refuse: 1, reset: 1, hang: 1, garbage: 1, "status500-exchange": 2 },
 };
 const maxHops = 3;
 /** Shorter than the defaults: the hanging node is waited for, and answers here take milliseconds. */

@@ -35,8 +35,10 @@ function textOfCall(error: ConnectError): string {
 
 /** An error that did not come from the service: mostly nobody is there, or it is no gateway. */
 function textOfConnection(error: ConnectError): string {
-  const { code } = (error.cause ?? {}) as { code?: unknown };
-  if (typeof code === "string" && error.code === Code.Unavailable) return `no gateway answers (${code})`;
+  const { code, message } = (error.cause ?? {}) as { code?: unknown; message?: unknown };
+  if (typeof code === "string" && error.code === Code.Unavailable) {
+    return oneLine(`no gateway answers: ${typeof message === "string" ? message : code}`);
+  }
   return oneLine(`${error.rawMessage} (${Code[error.code].replace(/\B[A-Z]/g, "_$&").toUpperCase()})`);
 }
 

@@ -11,8 +11,8 @@ export interface OwnWords {
 }
 
 /**
- * Rewrites arguments so that every flag stands as `--name` or `--name=value`. From the first word on nothing is
- * touched: it has flags of its own.
+ * Rewrites arguments so that every flag stands as `--name` or `--name=value`. What stands behind the first word is
+ * its own and not touched; flags before it are moved behind it: `p2prc --base DIR crawl` is `p2prc crawl --base DIR`.
  *
  * @throws {UsageError} naming what is unknown, not served, or incomplete
  */
@@ -22,8 +22,10 @@ export function spellOut(argv: readonly string[], own: OwnWords): string[] {
     const typed = argv[position] ?? "";
     const match = /^--?([^-=][^=]*)(?:=(.*))?$/s.exec(typed);
     if (match === null) {
-      requireWord(typed, spelt, own.words);
-      return [...spelt, ...argv.slice(position)];
+      if (!own.words.includes(typed)) {
+        throw new UsageError(`unknown word "${typed}"; words are ${own.words.join(", ")}`);
+      }
+      return [typed, ...spelt, ...argv.slice(position + 1)];
     }
     const [, spelling = "", attached] = match;
     const { name, takesValue } = resolve(spelling, typed, own);
@@ -53,10 +55,4 @@ function isOn(typed: string, value: string | undefined): boolean {
   if (value === undefined || /^(?:1|t|true)$/i.test(value)) return true;
   if (/^(?:0|f|false)$/i.test(value)) return false;
   throw new UsageError(`${typed}: a switch is true or false`);
-}
-
-function requireWord(typed: string, before: readonly string[], words: readonly string[]): void {
-  if (!words.includes(typed)) throw new UsageError(`unknown word "${typed}"; words are ${words.join(", ")}`);
-  if (before.length > 0)
-    throw new UsageError(`flags stand behind the word: p2prc ${typed} ${before.join(" ")}`);
 }

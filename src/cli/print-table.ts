@@ -22,7 +22,8 @@ interface Column {
 
 const columns: readonly Column[] = [
   { head: "NODE", cell: ({ name }) => addressOf(name) },
-  { head: "NAME", cell: ({ machineName }) => plainText(machineName) },
+  // Nodes of before 2023 have no name in tables; they tell their host name.
+  { head: "NAME", cell: ({ machineName, specs }) => plainText(machineName || (specs?.hostname ?? "")) },
   { head: "LATENCY", isNumber: true, cell: ({ measurement }) => durationText(measurement?.latency) },
   { head: "JITTER", isNumber: true, cell: ({ measurement }) => durationText(measurement?.jitter) },
   {

@@ -48,6 +48,7 @@ function buildProgram(version: string, surroundings: Surroundings, end: (exitCod
     .version(version, "--version", "print the version")
     .helpOption("-h, --help", "show this help")
     .usage("WORD [flags]\n       p2prc FLAG ...   (the original client's flags, with one dash or two)")
+    .helpCommand("help [WORD]", "show the help of a word")
     .exitOverride()
     // Failures are printed in one place, as one line.
     .configureOutput({

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import {
   Code,
   ConnectError,
@@ -62,6 +63,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const { listen, socketPath, logger } = options;
   const state = new ServingState();
   const shutdown = new AbortController();
+  // One listener for each call under way is no leak, which Node would suspect from the eleventh on.
+  setMaxListeners(0, shutdown.signal);
   const limits = { ...defaultLimits, ...options.limits };
   const originPolicy = createOriginPolicy(options.corsOrigins, listen?.host);
 

@@ -31,18 +31,19 @@ const failureOfCode: Readonly<Record<string, { failure: PeerFailure; wasSent: bo
   ERR_ABORTED: { failure: "CANCELED", wasSent: true, message: "canceled" },
 };
 
+/** Causes looked at: a chain could be a ring. */
+const maxCauses = 8;
+
 /**
  * Turns whatever a call threw into a `PeerError`. Judged by codes, down the chain of causes, and not by class: errors
  * of other realms and wrapped ones would be missed.
  */
 export function toPeerError(error: unknown): PeerError {
-  for (
-    let inner = error;
-    typeof inner === "object" && inner !== null;
-    inner = (inner as { cause?: unknown }).cause
-  ) {
+  let inner = error;
+  for (let depth = 0; depth < maxCauses && typeof inner === "object" && inner !== null; depth += 1) {
     if (inner instanceof PeerError) return inner;
-    const { code, name } = inner as { code?: unknown; name?: unknown };
+    const { code, name, cause } = inner as { code?: unknown; name?: unknown; cause?: unknown };
+    inner = cause;
     if (name === "AbortError") return new PeerError("CANCELED", "canceled", { cause: error });
     if (typeof code !== "string") continue;
     const known = failureOfCode[code];

@@ -1,4 +1,4 @@
-import { request as httpRequest } from "node:http";
+import { type IncomingMessage, request as httpRequest } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { once } from "node:events";
 import { afterEach, describe, expect, it, jest } from "@jest/globals";
@@ -15,7 +15,7 @@ async function ask(url: string, method: string, headers: Record<string, string>)
   const query = method === "GET" ? "?encoding=json&message=%7B%7D" : "";
   const request = httpRequest(`${url}${LIST_NODES}${query}`, { method, headers, agent: false });
   request.end(method === "POST" ? "{}" : undefined);
-  const [response] = (await once(request, "response")) as [import("node:http").IncomingMessage];
+  const [response] = (await once(request, "response")) as [IncomingMessage];
   response.resume();
   return { status: response.statusCode, headers: response.headers };
 }

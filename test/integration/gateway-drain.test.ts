@@ -1,4 +1,4 @@
-import { once } from "node:events";
+import { getEventListeners, once } from "node:events";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { Code, createClient } from "@connectrpc/connect";
 import { ClientService } from "../../src/gen/p2prc/client/v1/client_service_pb.js";
@@ -79,7 +79,7 @@ describe("closing", () => {
     await soon(Promise.all([idle.closed, silent.closed]), "both ends");
   });
 
-  it("answers 503 to a call on a connection that was busy, and accepts no new one", async () => {
+  it("lets a busy connection have its answer, takes no further call on it, and accepts no new connection", async () => {
     const gateway = await bench.open({
       service: {
         listNodes: async (_, { signal }) => {
@@ -118,6 +118,19 @@ describe("closing", () => {
     void gateway.close(LONG_MS);
 
     expect(await call).toMatchObject({ code: Code.Unavailable });
+  });
+
+  it("reaches any number of calls, and holds none of them that has ended", async () => {
+    const gateway = await bench.open();
+    const client = createClient(ClientService, bench.grpc(gateway.url));
+    await Promise.all(Array.from({ length: 50 }, () => client.listNodes({})));
+
+    // Above the maximum Node warns on stderr; 0 is none. getMaxListeners() does not know an AbortSignal inside Jest.
+    const maximum = Object.getOwnPropertySymbols(gateway.shutdownSignal).find(
+      ({ description }) => description === "events.maxEventTargetListeners",
+    );
+    expect(Reflect.get(gateway.shutdownSignal, maximum!)).toBe(0);
+    expect(getEventListeners(gateway.shutdownSignal, "abort")).toEqual([]);
   });
 
   it("ends once: a second close gives the same end, and a shorter grace shortens it", async () => {

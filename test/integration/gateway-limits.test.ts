@@ -33,12 +33,12 @@ describe("a client that does not say its protocol", () => {
   });
 
   it("leaves no socket when it goes without a word", async () => {
-    const { port, close } = await bench.open();
-    const client = await bench.raw(port, { allowHalfOpen: true });
+    const gateway = await bench.open();
+    const client = await bench.raw(gateway.port, { allowHalfOpen: true });
     client.socket.end();
 
     await soon(client.closed, "our side of the good-bye");
-    await soon(close(60_000), "a close that has nothing to wait for");
+    await soon(gateway.close(60_000), "a close that has nothing to wait for");
   });
 });
 
@@ -94,10 +94,7 @@ describe("an HTTP/1.1 client", () => {
 
     await soon(client.closed, "the cut");
     expect(signals.length).toBeLessThanOrEqual(3);
-    await soon(
-      Promise.all(signals.map((signal) => signal.aborted || once(signal, "abort"))),
-      "each handler to hear",
-    );
+    await soon(Promise.all(signals.map(abortOf)), "each handler to hear");
   });
 
   it("is cut when it does not take its stream, and the handler hears of it", async () => {
@@ -125,14 +122,14 @@ describe("an HTTP/2 client", () => {
     client.socket.write(Buffer.concat([HTTP2_GREETING, rest]));
 
     await soon(client.ended, "the cut");
-    // eslint-disable-next-line no-control-regex -- type, flags and stream of a GOAWAY frame
+    // type, flags and stream of a GOAWAY frame
     expect(client.text).toMatch(/\x07\x00\x00\x00\x00\x00/);
   });
 
   it("is cut when idle although it sends PINGs", async () => {
     const { url } = await bench.open({ limits: { idleTimeoutMs: LIMIT_MS } });
     const session = await bench.http2(url);
-    const pings = setInterval(() => void (session.destroyed || session.ping(() => undefined)), LIMIT_MS / 5);
+    const pings = setInterval(() => session.destroyed || session.ping(() => undefined), LIMIT_MS / 5);
     bench.defer(() => clearInterval(pings));
 
     await soon(once(session, "close"), "the cut");
@@ -195,14 +192,14 @@ describe("an HTTP/2 client", () => {
   });
 
   it("leaves no socket when it goes with a plain FIN", async () => {
-    const { port, close } = await bench.open();
-    const client = await bench.raw(port, { allowHalfOpen: true });
+    const gateway = await bench.open();
+    const client = await bench.raw(gateway.port, { allowHalfOpen: true });
     client.socket.write(HTTP2_GREETING);
     await soon(client.receive(/./s), "the server's greeting");
     client.socket.end();
 
     await soon(client.closed, "our side of the good-bye");
-    await soon(close(60_000), "a close that has nothing to wait for");
+    await soon(gateway.close(60_000), "a close that has nothing to wait for");
   });
 
   it("loses a stream that it does not take, and the handler hears of it", async () => {
@@ -305,7 +302,11 @@ async function closeOf(stream: ClientHttp2Stream): Promise<number | undefined> {
   return stream.rstCode;
 }
 
+async function abortOf(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, "abort");
+}
+
 async function aborted(signal: AbortSignal): Promise<never> {
-  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve));
+  await abortOf(signal);
   throw new ConnectError("gone", Code.Canceled);
 }

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { Code, createClient } from "@connectrpc/connect";
 import { ClientService } from "../../src/gen/p2prc/client/v1/client_service_pb.js";
@@ -147,7 +148,7 @@ describe("one port", () => {
   });
 });
 
-async function sendByteByByte(socket: import("node:net").Socket, bytes: Buffer): Promise<void> {
+async function sendByteByByte(socket: Socket, bytes: Buffer): Promise<void> {
   socket.setNoDelay(true);
   for (const byte of bytes) {
     await new Promise((resolve) => socket.write(Buffer.of(byte), resolve));

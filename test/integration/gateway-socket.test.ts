@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import { readdirSync, statSync, watch, writeFileSync } from "node:fs";
 import { rename } from "node:fs/promises";
-import { request } from "node:http";
+import { type IncomingMessage, request } from "node:http";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "@jest/globals";
-import { createServer } from "node:net";
 import { ClientService } from "../../src/gen/p2prc/client/v1/client_service_pb.js";
 import { GatewayBench, LIST_NODES } from "../support/gateway.js";
 
@@ -19,7 +19,7 @@ async function listNodes(socketPath: string): Promise<unknown> {
     headers: { "content-type": "application/json" },
   });
   call.end("{}");
-  const [response] = (await once(call, "response")) as [import("node:http").IncomingMessage];
+  const [response] = (await once(call, "response")) as [IncomingMessage];
   return JSON.parse(String((await response.toArray())[0]));
 }
 
@@ -79,7 +79,7 @@ describe("opening", () => {
     const taken = createServer().listen(0, "127.0.0.1");
     await once(taken, "listening");
     bench.defer(() => taken.close());
-    const { port } = taken.address() as import("node:net").AddressInfo;
+    const { port } = taken.address() as AddressInfo;
     const folder = await bench.folder();
 
     await expect(bench.open({ listen: { host: "127.0.0.1", port } })).rejects.toMatchObject({

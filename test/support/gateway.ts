@@ -32,7 +32,7 @@ export class GatewayBench {
     });
     this.defer(() => gateway.close(0));
     // Tests that open no TCP door do not ask for its address.
-    const url = gateway.url as string;
+    const url = gateway.url!;
     return { ...gateway, url, port: gateway.url === undefined ? 0 : Number(new URL(url).port) };
   }
 

@@ -27,7 +27,12 @@ export const wireForms: readonly WireForm[] = [
 export function openTransport(form: WireForm, baseUrl: string): { transport: Transport; close: () => void } {
   const useBinaryFormat = form.format === "binary";
   if (form.http === "HTTP/1.1") {
-    const options = { baseUrl, httpVersion: "1.1", useBinaryFormat, nodeOptions: { agent: undefined } } as const;
+    const options = {
+      baseUrl,
+      httpVersion: "1.1",
+      useBinaryFormat,
+      nodeOptions: { agent: undefined },
+    } as const;
     const transport =
       form.protocol === "gRPC-Web"
         ? createGrpcWebTransport(options)

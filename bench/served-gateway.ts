@@ -1,0 +1,87 @@
+/** The gateway as its users run it: `p2prc serve` in a process of its own. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Client, createClient } from "@connectrpc/connect";
+import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { Health, HealthCheckResponse_ServingStatus } from "../src/gen/grpc/health/v1/health_pb.js";
+import { ClientService } from "../src/gen/p2prc/client/v1/client_service_pb.js";
+
+const program = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+
+export interface ServedGateway {
+  readonly client: Client<typeof ClientService>;
+  /** From the start of the process until health answers SERVING. */
+  readonly healthyAfterMs: number;
+  /** Resident memory now. */
+  rssMib(): Promise<number>;
+  close(): Promise<void>;
+}
+
+export async function serveGateway(): Promise<ServedGateway> {
+  const baseDir = await mkdtemp(join(tmpdir(), "p2prc-bench-"));
+  const port = await freePort();
+  const flags = ["--listen", `127.0.0.1:${port}`, "--base", baseDir, "--allow-cidr", "127.0.0.0/8"];
+  const startMs = performance.now();
+  const child = spawn(process.execPath, [program, "serve", ...flags, "--public-ip", "off", "--log-level", "error"], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const sessionManager = new Http2SessionManager(`http://127.0.0.1:${port}`);
+  const transport = createGrpcTransport({ baseUrl: `http://127.0.0.1:${port}`, sessionManager });
+  await untilHealthy(createClient(Health, transport), child);
+  return {
+    client: createClient(ClientService, transport),
+    healthyAfterMs: performance.now() - startMs,
+    rssMib: () => rssMibOf(child),
+    async close() {
+      sessionManager.abort();
+      await end(child);
+      await rm(baseDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Time and memory of a Node process that does nothing: what no gateway can go below. */
+export async function bareNode(): Promise<{ startMs: number; rssMib: number }> {
+  const startMs = performance.now();
+  const child = spawn(process.execPath, ["-e", "console.log(1); setInterval(() => {}, 1000)"]);
+  await new Promise((resolve) => child.stdout.once("data", resolve));
+  const elapsedMs = performance.now() - startMs;
+  const rssMib = await rssMibOf(child);
+  await end(child);
+  return { startMs: elapsedMs, rssMib };
+}
+
+async function untilHealthy(health: Client<typeof Health>, child: ChildProcess): Promise<void> {
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`the gateway ended with ${child.exitCode}`);
+    const status = await health.check({}).then(
+      (response) => response.status,
+      () => undefined,
+    );
+    if (status === HealthCheckResponse_ServingStatus.SERVING) return;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+async function rssMibOf(child: ChildProcess): Promise<number> {
+  const status = await readFile(`/proc/${child.pid ?? 0}/status`, "utf8");
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  const gone = new Promise((resolve) => child.once("exit", resolve));
+  child.kill("SIGTERM");
+  await gone;
+}
+
+async function freePort(): Promise<number> {
+  const { createServer } = await import("node:net");
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
