@@ -22,8 +22,10 @@ export function spellOut(argv: readonly string[], own: OwnWords): string[] {
     const typed = argv[position] ?? "";
     const match = /^--?([^-=][^=]*)(?:=(.*))?$/s.exec(typed);
     if (match === null) {
-      if (!own.words.includes(typed)) {
-        throw new UsageError(`unknown word "${typed}"; words are ${own.words.join(", ")}`);
+      const named = typed === "help" ? [typed, ...argv.slice(position + 1, position + 2)] : [typed];
+      const unknown = named.find((word) => !own.words.includes(word));
+      if (unknown !== undefined) {
+        throw new UsageError(`unknown word "${unknown}"; words are ${own.words.join(", ")}`);
       }
       return [typed, ...spelt, ...argv.slice(position + 1)];
     }

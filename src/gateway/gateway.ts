@@ -6,6 +6,7 @@ import {
   createConnectRouter,
   type Interceptor,
 } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { Health } from "../gen/grpc/health/v1/health_pb.js";
 import type { Logger } from "../observability/logger.js";
@@ -29,7 +30,7 @@ export interface GatewayOptions {
   readonly socketPath?: string | undefined;
   /** Registers the services for callers that come through this door. Health and reflection are added. */
   readonly routes: (router: ConnectRouter, door: DoorName) => void;
-  /** Around every call, health and reflection included. @default none */
+  /** Around every call of these services. @default none */
   readonly interceptors?: readonly Interceptor[];
   /** Origins of web pages that may call, such as `https://app.example.org`. Empty: no CORS. */
   readonly corsOrigins: readonly string[];
@@ -41,7 +42,7 @@ export interface GatewayOptions {
 export interface Gateway {
   /** `http://host:port`; absent without `listen`. */
   readonly url: string | undefined;
-  /** Aborted when draining begins, and with it the signal of every call: long streams end themselves in order. */
+  /** Aborted when draining begins: long streams end themselves in order. Calls keep the signal of their caller. */
   readonly shutdownSignal: AbortSignal;
   /** What health answers. SERVING from the start; NOT_SERVING for good once `close` is called. */
   setServing(isServing: boolean): void;
@@ -69,7 +70,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const originPolicy = createOriginPolicy(options.corsOrigins, listen?.host);
 
   const open = async (name: DoorName, place: Place) => {
-    const { handlers } = createRouter(options, name, limits, state, shutdown.signal);
+    const handlers = createHandlers(options, name, limits, state, shutdown.signal);
     const shutdownSignal = shutdown.signal;
     const handler = createCallHandler({ handlers, originPolicy, shutdownSignal, limits, logger });
     const door = await openDoor({ name, place, handler, limits, logger });
@@ -93,27 +94,27 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   };
 }
 
-function createRouter(
+function createHandlers(
   options: GatewayOptions,
   door: DoorName,
   limits: GatewayLimits,
   state: ServingState,
   shutdownSignal: AbortSignal,
-): ConnectRouter {
-  const router = createConnectRouter({
-    interceptors: [...(options.interceptors ?? [])],
+): UniversalHandler[] {
+  const common = {
     acceptCompression: [compressionGzip, compressionBrotli],
     readMaxBytes: limits.maxRequestMessageBytes,
     writeMaxBytes: limits.maxResponseMessageBytes,
     // No maxTimeoutMs: a longer deadline would be refused, not shortened.
-    shutdownSignal,
-  });
-  options.routes(router, door);
-  const ownServices = new Set(router.handlers.map((handler) => handler.service));
-  const services = [...ownServices, Health, ...reflectionServices];
-  registerHealth(router, state, new Set(services.map((service) => service.typeName)));
-  registerReflection(router, services);
-  return router;
+  };
+  // Calls under way may finish while the gateway drains: their signal tells of the caller, not of the shutdown.
+  const served = createConnectRouter({ ...common, interceptors: [...(options.interceptors ?? [])] });
+  options.routes(served, door);
+  const services = [...new Set(served.handlers.map((handler) => handler.service)), Health, ...reflectionServices];
+  const own = createConnectRouter({ ...common, shutdownSignal });
+  registerHealth(own, state, new Set(services.map((service) => service.typeName)));
+  registerReflection(own, services);
+  return [...served.handlers, ...own.handlers];
 }
 
 function createClosing(

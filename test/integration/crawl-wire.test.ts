@@ -87,7 +87,7 @@ describe("a crawl of a network with every fault at once", () => {
     const probed = new Set(events.flatMap(({ event }) => (event.case === "nodeProbed" ? [event.value.node?.name] : [])));
     for (const node of nodes.filter(({ fault }) => fault === undefined)) expect(probed).toContain(`nodes/${node.address}`);
     const failed = events.flatMap(({ event }) => (event.case === "nodeFailed" ? [event.value] : []));
-    expect(failed.every(({ reason, step }) => reason !== FailureReason.UNSPECIFIED && step !== NodeFailed_Step.STEP_UNSPECIFIED)).toBe(true);
+    expect(failed.every(({ reason, step }) => reason !== FailureReason.UNSPECIFIED && step !== NodeFailed_Step.UNSPECIFIED)).toBe(true);
     const reasons = new Set(failed.map(({ reason }) => reason));
     for (const reason of [FailureReason.TIMEOUT, FailureReason.CONNECTION_REFUSED, FailureReason.CONNECTION_RESET, FailureReason.BAD_BODY, FailureReason.TOO_LARGE, FailureReason.HTTP_STATUS]) {
       expect(reasons).toContain(reason);
