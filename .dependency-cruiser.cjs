@@ -10,7 +10,12 @@ const only = (name, allowed, comment) => ({
 
 module.exports = {
   forbidden: [
-    { name: "no-cycles", severity: "error", from: { path: "^src/", pathNot: "^src/gen/" }, to: { circular: true } },
+    {
+      name: "no-cycles",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/gen/" },
+      to: { circular: true },
+    },
     { name: "no-missing", severity: "error", from: {}, to: { couldNotResolve: true } },
     only("gen", [], "generated code stands alone"),
     only("observability", [], "interfaces handed to the other rooms"),
@@ -20,11 +25,24 @@ module.exports = {
       ["^src/peer-api/(contract|errors|address|ip-table-rows)\\.ts$", "^src/observability/logger\\.ts$"],
       "receives PeerApi as an argument",
     ),
-    only("rpc", [room("gen"), "^src/p2p/(contract|errors)\\.ts$", "^src/peer-api/(contract|errors|address)\\.ts$", "^src/observability/"], "conversion + one call + conversion"),
+    only(
+      "rpc",
+      [
+        room("gen"),
+        "^src/p2p/(contract|errors)\\.ts$",
+        "^src/peer-api/(contract|errors|address)\\.ts$",
+        "^src/observability/",
+      ],
+      "conversion + one call + conversion",
+    ),
     only("gateway", [room("gen"), room("rpc"), "^src/observability/"], "sockets"),
     only("config", ["^src/peer-api/address\\.ts$"], "defaults, file, environment, flags"),
     only("devnet", [], "P2PRC nodes of our own, so that tests meet the wire and not our reading of it"),
-    only("cli", [room("gen"), room("config"), room("devnet"), room("observability"), "^src/app\\.ts$"], "a client of ClientService"),
+    only(
+      "cli",
+      [room("gen"), room("config"), room("devnet"), room("observability"), "^src/app\\.ts$"],
+      "a client of ClientService",
+    ),
     {
       name: "only-app-sees-every-room",
       severity: "error",
@@ -49,6 +67,10 @@ module.exports = {
     tsPreCompilationDeps: true,
     tsConfig: { fileName: "tsconfig.json" },
     doNotFollow: { path: "node_modules" },
-    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "node", "types"], extensions: [".ts", ".js"] },
+    enhancedResolveOptions: {
+      exportsFields: ["exports"],
+      conditionNames: ["import", "node", "types"],
+      extensions: [".ts", ".js"],
+    },
   },
 };

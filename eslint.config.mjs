@@ -3,7 +3,15 @@ import tseslint from "typescript-eslint";
 
 // ESLint judges meaning, Biome formats, dependency-cruiser guards the borders between rooms.
 export default defineConfig(
-  globalIgnores(["dist/", "src/gen/", "node_modules/", "test/fixtures/", "**/*.mjs", "**/*.cjs", "test/e2e/"]),
+  globalIgnores([
+    "dist/",
+    "src/gen/",
+    "node_modules/",
+    "test/fixtures/",
+    "**/*.mjs",
+    "**/*.cjs",
+    "test/e2e/",
+  ]),
   tseslint.configs.strictTypeChecked,
   tseslint.configs.stylisticTypeChecked,
   {
@@ -15,7 +23,10 @@ export default defineConfig(
       "no-restricted-exports": ["error", { restrictDefaultExports: { direct: true } }],
       "@typescript-eslint/consistent-type-imports": "error",
       "@typescript-eslint/switch-exhaustiveness-check": "error",
-      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true }],
+      "@typescript-eslint/restrict-template-expressions": [
+        "error",
+        { allowNumber: true, allowBoolean: true },
+      ],
       "@typescript-eslint/no-unnecessary-condition": ["error", { allowConstantLoopConditions: true }],
       // Promise chains that end in .catch are handled; void marks the deliberate ones.
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],

@@ -13,7 +13,11 @@ interface CrawlTimes {
   readonly activeCount: number;
 }
 
-async function timeCrawl({ client }: ServedGateway, maxHops: number, seeds: readonly string[]): Promise<CrawlTimes> {
+async function timeCrawl(
+  { client }: ServedGateway,
+  maxHops: number,
+  seeds: readonly string[],
+): Promise<CrawlTimes> {
   const startMs = performance.now();
   let firstEventMs = Number.NaN;
   let activeCount = 0;
@@ -58,8 +62,12 @@ export async function benchLargeCrawl(nodes: number, runs: number): Promise<Benc
   const wall = (crawls: readonly CrawlTimes[]): number[] => crawls.map(({ wallMs }) => wallMs);
   const first = [...cold, ...warm].map(({ firstEventMs }) => firstEventMs);
   return [
-    rowOf({ name: `crawl of ${nodes} nodes, warm`, unit: "ms", against, target: "<= 2" }, wall(warm), [floorMs]),
-    rowOf({ name: `crawl of ${nodes} nodes, cold`, unit: "ms", against, target: "<= 3.5" }, wall(cold), [floorMs]),
+    rowOf({ name: `crawl of ${nodes} nodes, warm`, unit: "ms", against, target: "<= 2" }, wall(warm), [
+      floorMs,
+    ]),
+    rowOf({ name: `crawl of ${nodes} nodes, cold`, unit: "ms", against, target: "<= 3.5" }, wall(cold), [
+      floorMs,
+    ]),
     rowOf({ name: "first event of a crawl", unit: "ms", against: "200 ms", target: "<= 1" }, first, [200]),
   ];
 }
@@ -83,5 +91,9 @@ export async function benchChain(depth: number, runs: number): Promise<BenchRow>
   }
   const against = `${depth} x one visit`;
   const name = `chain of ${depth} hops`;
-  return rowOf({ name, unit: "ms", against, target: "<= 1.3" }, chain, oneVisit.map((ms) => ms * depth));
+  return rowOf(
+    { name, unit: "ms", against, target: "<= 1.3" },
+    chain,
+    oneVisit.map((ms) => ms * depth),
+  );
 }

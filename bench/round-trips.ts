@@ -18,7 +18,8 @@ export async function benchRoundTrips(count: number, runs: number): Promise<Benc
     return (user + system) / count;
   };
   const { maxBodyBytes } = routeLimits.probe;
-  const viaHttp = () => roundTrip(sockets, address, "/server_info", { maxBodyBytes, onRequest: () => undefined });
+  const viaHttp = () =>
+    roundTrip(sockets, address, "/server_info", { maxBodyBytes, onRequest: () => undefined });
   const viaGot = () => request(`http://127.0.1.1:${port}/server_info`, sockets, routeLimits.specs, {});
   const http: number[] = [];
   const got: number[] = [];
@@ -33,5 +34,9 @@ export async function benchRoundTrips(count: number, runs: number): Promise<Benc
   sockets.close();
   await devnet.close();
   const name = "one GET, processor time, node included: got";
-  return rowOf({ name, unit: "us", against: "the probe's node:http", target: "(why probes do not use got)" }, got, http);
+  return rowOf(
+    { name, unit: "us", against: "the probe's node:http", target: "(why probes do not use got)" },
+    got,
+    http,
+  );
 }

@@ -25,9 +25,13 @@ export async function serveGateway(): Promise<ServedGateway> {
   const port = await freePort();
   const flags = ["--listen", `127.0.0.1:${port}`, "--base", baseDir, "--allow-cidr", "127.0.0.0/8"];
   const startMs = performance.now();
-  const child = spawn(process.execPath, [program, "serve", ...flags, "--public-ip", "off", "--log-level", "error"], {
-    stdio: ["ignore", "ignore", "inherit"],
-  });
+  const child = spawn(
+    process.execPath,
+    [program, "serve", ...flags, "--public-ip", "off", "--log-level", "error"],
+    {
+      stdio: ["ignore", "ignore", "inherit"],
+    },
+  );
   const sessionManager = new Http2SessionManager(`http://127.0.0.1:${port}`);
   const transport = createGrpcTransport({ baseUrl: `http://127.0.0.1:${port}`, sessionManager });
   await untilHealthy(createClient(Health, transport), child);

@@ -17,7 +17,15 @@ export async function benchStartUp(runs: number): Promise<BenchRow[]> {
     await gateway.close();
   }
   return [
-    rowOf({ name: "serve until healthy", unit: "ms", against: "bare node", target: "value <= 1500 ms" }, healthyMs, bareMs),
-    rowOf({ name: "serve at rest, resident", unit: "MiB", against: "bare node", target: "value <= 150 MiB" }, idleMib, bareMib),
+    rowOf(
+      { name: "serve until healthy", unit: "ms", against: "bare node", target: "value <= 1500 ms" },
+      healthyMs,
+      bareMs,
+    ),
+    rowOf(
+      { name: "serve at rest, resident", unit: "MiB", against: "bare node", target: "value <= 150 MiB" },
+      idleMib,
+      bareMib,
+    ),
   ];
 }

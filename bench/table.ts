@@ -43,7 +43,10 @@ export function formatRows(rows: readonly BenchRow[]): string {
     row.target,
     String(row.runs),
   ]);
-  const widths = heading.map((text, column) => Math.max(text.length, ...cells.map((row) => row[column]?.length ?? 0)));
-  const line = (row: readonly string[]): string => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ");
+  const widths = heading.map((text, column) =>
+    Math.max(text.length, ...cells.map((row) => row[column]?.length ?? 0)),
+  );
+  const line = (row: readonly string[]): string =>
+    row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ");
   return [line(heading), ...cells.map(line)].join("\n");
 }

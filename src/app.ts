@@ -75,6 +75,8 @@ export async function openApp({ config, logger, listen }: AppOptions): Promise<A
     async close() {
       draining.abort();
       await gateway.close();
+      // A caller who was cut off leaves a crawl behind that has not written yet.
+      await ipTable.close();
     },
   };
 }
@@ -102,7 +104,10 @@ function openIpTable(config: GatewayConfig, logger: Logger, draining: AbortSigna
  * Finds the row that tells others of us: only when a P2PRC server really runs beside us. Otherwise every node would
  * ping, in sequence and without a time-out, an address that never answers.
  */
-async function findOwnRow({ original }: GatewayConfig, publicIpAddress: string): Promise<PeerRow | undefined> {
+async function findOwnRow(
+  { original }: GatewayConfig,
+  publicIpAddress: string,
+): Promise<PeerRow | undefined> {
   if (!original.present || publicIpAddress === "") return undefined;
   const port = original.serverPort ?? defaultServerPort;
   const api = openPeerApi();

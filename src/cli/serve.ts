@@ -2,7 +2,7 @@
 import { openApp } from "../app.js";
 import { loadConfig } from "../config/config.js";
 import { configFlagsOf } from "./config-flags.js";
-import { openLog } from "./log.js";
+import { openLogger } from "../observability/open-logger.js";
 import { type Surroundings, untilAborted } from "./surroundings.js";
 
 /** @returns 0 after a signal: ending it is how it is meant to end. A second signal ends the process at once. */
@@ -12,7 +12,7 @@ export async function runServe(
 ): Promise<number> {
   const { output, env, cwd, signal } = surroundings;
   const config = loadConfig({ flags: configFlagsOf(options), env, cwd });
-  const app = await openApp({ config, logger: openLog(config.logLevel, output.stderr), listen: true });
+  const app = await openApp({ config, logger: openLogger(config.logLevel, output.stderr), listen: true });
   output.stdout.write(`p2prc gateway ready: ${app.url ?? ""} and socket ${app.socketPath}\n`);
   await untilAborted(signal);
   await app.close();

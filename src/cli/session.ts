@@ -9,7 +9,7 @@ import { socketPathOf } from "../config/socket-path.js";
 import { ClientService } from "../gen/p2prc/client/v1/client_service_pb.js";
 import { silentLogger } from "../observability/logger.js";
 import { UsageError } from "./errors.js";
-import { openLog } from "./log.js";
+import { openLogger } from "../observability/open-logger.js";
 import type { Surroundings } from "./surroundings.js";
 
 export type GatewayClient = Client<typeof ClientService>;
@@ -43,7 +43,7 @@ export async function openSession(options: SessionOptions, surroundings: Surroun
   }
   const { env, cwd, output, signal } = surroundings;
   const config = loadConfig({ flags, env, cwd });
-  const logger = flags["logLevel"] === undefined ? silentLogger : openLog(config.logLevel, output.stderr);
+  const logger = flags["logLevel"] === undefined ? silentLogger : openLogger(config.logLevel, output.stderr);
   const app = await openInProcess(config, logger);
   const session = connectToSocket(app?.socketPath ?? socketPathOf(config.baseDir), app);
   if (app === undefined) warnOfIdleFlags(flags, surroundings);

@@ -110,7 +110,11 @@ function createHandlers(
   // Calls under way may finish while the gateway drains: their signal tells of the caller, not of the shutdown.
   const served = createConnectRouter({ ...common, interceptors: [...(options.interceptors ?? [])] });
   options.routes(served, door);
-  const services = [...new Set(served.handlers.map((handler) => handler.service)), Health, ...reflectionServices];
+  const services = [
+    ...new Set(served.handlers.map((handler) => handler.service)),
+    Health,
+    ...reflectionServices,
+  ];
   const own = createConnectRouter({ ...common, shutdownSignal });
   registerHealth(own, state, new Set(services.map((service) => service.typeName)));
   registerReflection(own, services);

@@ -165,4 +165,6 @@ export interface IpTableService {
   specs(node: string, options: CallerOptions): Promise<NonNullable<Node["specs"]>>;
   /** Asks a node which images it builds. */
   images(node: string, options: CallerOptions): Promise<readonly NodeImage[]>;
+  /** Ends crawls that still run, and resolves when what they learnt is written. */
+  close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { addressKey, nodeName } from "../peer-api/address.js";
 import type { NodeSpecs, PeerAddress, PeerRow } from "../peer-api/contract.js";
 import type { Measurement, Node, NodeState, Provenance } from "./contract.js";
@@ -57,6 +57,6 @@ export function toNode(record: NodeRecord, isSelf: boolean): Node {
 
 /** A short text that changes with every change of a record, quoted as HTTP has it. */
 export function etagOf(record: NodeRecord): string {
-  const digest = createHash("sha256").update(JSON.stringify(record)).digest("base64url");
+  const digest = hash("sha256", JSON.stringify(record), "base64url");
   return `"${digest.slice(0, 16)}"`;
 }

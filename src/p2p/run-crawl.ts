@@ -16,6 +16,8 @@ export interface RunDeps extends CrawlDeps {
   readonly logger: Logger;
   /** Aborted when the gateway drains. */
   readonly draining: AbortSignal;
+  /** Crawls that have not written yet; each entry ends its crawl and resolves when it has. */
+  readonly running: Set<() => Promise<void>>;
 }
 
 /** Runs one crawl from the table as it stands to the table as it is written. */
@@ -40,6 +42,12 @@ export async function* runCrawl(
   );
   const release = stopInTime(crawl, deps, signal, timeoutMs);
   const written = writeWhenOver(crawl, deps, startMs);
+  const end = async (): Promise<void> => {
+    crawl.stop("DRAINING");
+    await written;
+  };
+  deps.running.add(end);
+  void written.then(() => deps.running.delete(end));
   crawl.start();
   try {
     yield* crawl.events.stream;
@@ -85,9 +93,7 @@ function stopInTime(
     const marginMs = Math.min(500, timeoutMs / 4);
     cancels.push(clock.after(Math.max(0, timeoutMs - marginMs), () => crawl.stop("DEADLINE")));
   }
-  const leave = (): void => {
-    if (!draining.aborted) crawl.stop("DEADLINE");
-  };
+  const leave = (): void => crawl.stop("DEADLINE");
   const drain = (): void => void cancels.push(clock.after(crawlLimits.drainMs, () => crawl.stop("DRAINING")));
   signal?.addEventListener("abort", leave, { once: true });
   draining.addEventListener("abort", drain, { once: true });

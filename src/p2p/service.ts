@@ -11,7 +11,7 @@ import { pageOf } from "./pages.js";
 import { type RunDeps, runCrawl } from "./run-crawl.js";
 import { addRecord, removeRecord } from "./table-changes.js";
 
-export interface ServiceDeps extends RunDeps {
+export interface ServiceDeps extends Omit<RunDeps, "running"> {
   readonly resolveName: (name: string) => Promise<string>;
 }
 
@@ -19,6 +19,7 @@ export interface ServiceDeps extends RunDeps {
 export function createIpTableService(deps: ServiceDeps): IpTableService {
   const { table, policy, clock } = deps;
   let crawlCount = 0;
+  const running = new Set<() => Promise<void>>();
   const isSelf = ({ address, row }: NodeRecord): boolean =>
     isOwnNode(address, row, { ...deps.own, publicIpAddress: deps.ownAddress.known?.publicIpAddress ?? "" });
 
@@ -35,7 +36,7 @@ export function createIpTableService(deps: ServiceDeps): IpTableService {
       }
       crawlCount += 1;
       try {
-        yield* runCrawl(deps, request, options);
+        yield* runCrawl({ ...deps, running }, request, options);
       } finally {
         crawlCount -= 1;
       }
@@ -69,6 +70,10 @@ export function createIpTableService(deps: ServiceDeps): IpTableService {
 
     async images(text, options) {
       return (await callNode(deps, text, options, (api, address, call) => api.images(address, call))).result;
+    },
+
+    async close() {
+      await Promise.all([...running].map((end) => end()));
     },
   };
 }

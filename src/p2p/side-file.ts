@@ -1,5 +1,5 @@
 /** What the table's format has no place for: provenance, measurements, origin, silent crawls, our last written copy. */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { type NodeRecord, keyOf } from "./node-record.js";
 
 export interface SideFile {
@@ -10,7 +10,7 @@ export interface SideFile {
 
 /** A short stand-in for a row's JSON, to tell whether somebody changed it. */
 export const fingerprint = (raw: unknown): string =>
-  createHash("sha256").update(JSON.stringify(raw)).digest("base64url").slice(0, 22);
+  hash("sha256", JSON.stringify(raw), "base64url").slice(0, 22);
 
 export function formatSideFile({ nodes, base }: SideFile): string {
   return JSON.stringify({ version: 1, nodes: [...nodes.values()], base: Object.fromEntries(base) });

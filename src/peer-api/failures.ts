@@ -4,6 +4,7 @@ import { PeerError, type PeerFailure } from "./errors.js";
 const failureOfCode: Readonly<Record<string, { failure: PeerFailure; wasSent: boolean; message: string }>> = {
   ENOTFOUND: { failure: "DNS", wasSent: false, message: "its name has no address" },
   EAI_AGAIN: { failure: "DNS", wasSent: false, message: "its name could not be resolved" },
+  ERR_INVALID_URL: { failure: "DNS", wasSent: false, message: "its name is none" },
   ECONNREFUSED: { failure: "CONNECTION_REFUSED", wasSent: false, message: "nothing listens there" },
   ECONNRESET: { failure: "CONNECTION_RESET", wasSent: true, message: "the node cut the connection" },
   EPIPE: { failure: "CONNECTION_RESET", wasSent: true, message: "the node cut the connection" },

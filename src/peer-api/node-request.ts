@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
 import got, { type OptionsInit, type Request } from "got";
 import type { CallOptions, TableForm } from "./contract.js";
 import { PeerError } from "./errors.js";
@@ -33,8 +34,12 @@ export async function request(
   const startMs = performance.now();
   // Whatever reason the caller gave: it is a cancellation.
   if (options.signal?.aborted === true) throw canceled({ wasSent: false });
-  const stream = nodeGot.stream(url, gotOptions(sockets, timeoutMs, options.signal, form));
-  const { response, body } = await readWhole(stream, limit.maxBodyBytes, options.onActivity);
+  const stream = nodeGot.stream(url, gotOptions(sockets, options.signal, form));
+  // Not got's time limit: it forgets a request that still waits for one of the two sockets.
+  const timer = setTimeout(() => stream.destroy(outOfTime()), timeoutMs);
+  const { response, body } = await readWhole(stream, limit.maxBodyBytes, options.onActivity).finally(() =>
+    clearTimeout(timer),
+  );
   return {
     httpStatus: response.statusCode ?? 0,
     contentType: response.headers["content-type"] ?? "",
@@ -55,14 +60,12 @@ const nodeGot = got.extend({
 
 function gotOptions(
   sockets: NodeSockets,
-  timeoutMs: number,
   signal: AbortSignal | undefined,
   form: TableForm | undefined,
 ): OptionsInit & { isStream: true } {
   return {
     isStream: true,
     agent: { http: sockets.agent },
-    timeout: { request: timeoutMs },
     ...(form === undefined
       ? {}
       : { method: "POST", body: form.body, headers: { "content-type": form.contentType } }),
@@ -101,6 +104,11 @@ function readWhole(
       else resolve({ response, body: Buffer.concat(chunks) });
     });
     stream.on("error", fail);
+    // Nobody asked for another protocol, and HTTP has let go of the socket.
+    stream.on("upgrade", (_head: IncomingMessage, socket: Duplex) => {
+      socket.destroy();
+      fail(new PeerError("CONNECTION_RESET", "the connection ended without an answer"));
+    });
   });
 }
 
@@ -117,6 +125,9 @@ export function refuseHead(head: IncomingMessage, maxBodyBytes: number): PeerErr
 
 export const tooLarge = (httpStatus: number | undefined): PeerError =>
   new PeerError("TOO_LARGE", "the answer is larger than the limit", { httpStatus });
+
+/** Makes the error of a call whose time is over. */
+export const outOfTime = (): PeerError => new PeerError("TIMEOUT", "no complete answer in time");
 
 /** Takes an answer of status 200. @throws {PeerError} HTTP_STATUS */
 export function requireOk(answer: { readonly httpStatus: number }): void {

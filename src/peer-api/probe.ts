@@ -1,8 +1,7 @@
-import type { ClientRequest } from "node:http";
 import type { CallOptions, NodeSpecs, PeerAddress, Probe } from "./contract.js";
 import { PeerError } from "./errors.js";
 import { routeLimits } from "./limits.js";
-import { requireOk } from "./node-request.js";
+import { outOfTime, requireOk } from "./node-request.js";
 import { type RoundTrip, roundTrip } from "./round-trip.js";
 import { canceled, type NodeSockets } from "./sockets.js";
 import { parseSpecs } from "./specs-reply.js";
@@ -52,7 +51,7 @@ export async function probe(
   } finally {
     deadline.close();
   }
-  if (specs === undefined) throw new PeerError("TIMEOUT", "no complete answer in time");
+  if (specs === undefined) throw outOfTime();
   return { ...measure(samplesNs), specs };
 }
 
@@ -66,24 +65,26 @@ export function measure(samplesNs: readonly number[]): Pick<Probe, "latencyNs" |
   };
 }
 
+type EndRequest = (error: PeerError) => void;
+
 /** One time limit and one signal over several requests, whichever of them is under way. */
 function openDeadline(
   timeoutMs: number,
   signal: AbortSignal | undefined,
-): { hold: (request: ClientRequest) => void; close: () => void } {
-  let current: ClientRequest | undefined;
+): { hold: (end: EndRequest) => void; close: () => void } {
+  let endCurrent: EndRequest | undefined;
   let verdict: PeerError | undefined;
   const end = (error: PeerError): void => {
     verdict = error;
-    current?.destroy(error);
+    endCurrent?.(error);
   };
   const onAbort = (): void => end(canceled());
-  const timer = setTimeout(() => end(new PeerError("TIMEOUT", "no complete answer in time")), timeoutMs);
+  const timer = setTimeout(() => end(outOfTime()), timeoutMs);
   signal?.addEventListener("abort", onAbort, { once: true });
   return {
-    hold: (request) => {
-      current = request;
-      if (verdict !== undefined) request.destroy(verdict);
+    hold: (endRequest) => {
+      endCurrent = endRequest;
+      if (verdict !== undefined) endRequest(verdict);
     },
     close: () => {
       clearTimeout(timer);

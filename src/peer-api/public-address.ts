@@ -15,7 +15,7 @@ import { NodeSockets } from "./sockets.js";
  */
 export async function fetchPublicAddress(
   url: string,
-  options: { readonly signal?: AbortSignal } = {},
+  options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<string> {
   const sockets = new NodeSockets();
   try {

@@ -1,4 +1,4 @@
-import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
+import { type IncomingMessage, request as httpRequest } from "node:http";
 import type { PeerAddress } from "./contract.js";
 import { PeerError } from "./errors.js";
 import { toPeerError } from "./failures.js";
@@ -15,8 +15,8 @@ export interface RoundTrip {
 export interface RoundTripOptions {
   readonly maxBodyBytes: number;
   readonly onActivity?: (() => void) | undefined;
-  /** Hands out the request, so that whoever owns the time limit can end it. */
-  readonly onRequest: (request: ClientRequest) => void;
+  /** Hands out what ends the request, for whoever owns the time limit. */
+  readonly onRequest: (end: (error: PeerError) => void) => void;
 }
 
 /**
@@ -65,7 +65,11 @@ function once(
       headers: { "accept-encoding": "identity", "user-agent": "p2prc-gateway" },
       maxHeaderSize: maxHeaderBytes,
     });
-    options.onRequest(request);
+    options.onRequest((error) => {
+      request.destroy(error);
+      // A request that still waits for a socket says nothing of its end.
+      reject(error);
+    });
     // Not once: a socket that is cut may report more than one error.
     request.on("error", (error) => {
       attempt.reusedSocket = request.reusedSocket;

@@ -22,7 +22,12 @@ export class NodeSockets {
 
   constructor() {
     this.agent = new Agent({ keepAlive: true, maxSockets: maxSocketsPerNode, scheduling: "lifo" });
-    this.agent.createConnection = (options: TcpNetConnectOpts): Socket => this.#connect(options);
+    // By callback, because an agent whose new socket is dead already makes another one, again and again.
+    this.agent.createConnection = (options: TcpNetConnectOpts, callback) => {
+      if (!this.#isClosed) return this.#connect(options);
+      callback?.(canceled({ wasSent: false }), new Socket());
+      return undefined;
+    };
   }
 
   /** Sets who judges the addresses of one node's sockets. */
@@ -32,23 +37,31 @@ export class NodeSockets {
 
   /** Cuts every socket to one node; its calls under way fail as canceled. */
   release(address: PeerAddress): void {
-    const key = addressKey(address);
-    this.#policies.delete(key);
-    for (const socket of this.#open.get(key) ?? []) socket.destroy(canceled());
+    for (const socket of this.#open.get(addressKey(address)) ?? []) socket.destroy(canceled());
   }
 
   /** Cuts every socket, and opens none any more: not for a call that waited for a place either. */
   close(): void {
     this.#isClosed = true;
+    // The agent would go on to open sockets for those that wait.
+    for (const [name, waiting] of Object.entries(this.agent.requests)) {
+      Reflect.deleteProperty(this.agent.requests, name);
+      for (const call of waiting ?? []) {
+        call.destroy(canceled({ wasSent: false }));
+        // A request without a socket keeps its error to itself until it is given one.
+        call.onSocket(new Socket());
+      }
+    }
     for (const sockets of this.#open.values()) for (const socket of sockets) socket.destroy(canceled());
     this.agent.destroy();
   }
 
   #connect(options: TcpNetConnectOpts): Socket {
-    if (this.#isClosed) return new Socket().destroy(canceled());
     const key = addressKey({ host: options.host ?? "", port: options.port });
     const isAllowed = this.#policies.get(key);
     const socket = connect({ ...options, noDelay: true });
+    // Whoever has a request on it listens too; a socket that HTTP has let go, as after 101, has nobody else.
+    socket.on("error", () => undefined);
     // Before a byte leaves: what http writes meanwhile waits for listeners of 'connect' that come after this one.
     socket.once("connect", () => {
       const remote = socket.remoteAddress;

@@ -21,10 +21,14 @@ export function registerClientService(router: ConnectRouter, { ipTable, caller }
   const implementation: ServiceImpl<typeof ClientService> = {
     async *updateIpTable(request, context) {
       const options = { ...optionsOf(context), timeoutMs: context.timeoutMs() };
-      for await (const event of ipTable.updateIpTable(fromCrawlRequest(request), options)) yield toCrawlEvent(event);
+      for await (const event of ipTable.updateIpTable(fromCrawlRequest(request), options))
+        yield toCrawlEvent(event);
     },
     async listNodes({ pageSize, pageToken }) {
-      const page = { pageSize: Math.min(pageSize === 0 ? defaultPageSize : pageSize, maxPageSize), pageToken };
+      const page = {
+        pageSize: Math.min(pageSize === 0 ? defaultPageSize : pageSize, maxPageSize),
+        pageToken,
+      };
       const { nodes, nextPageToken } = await ipTable.listNodes(page);
       return { nodes: nodes.map(toNode), nextPageToken };
     },

@@ -26,7 +26,10 @@ export function mapErrors(logger: Logger): Interceptor {
   };
 }
 
-async function* mapped<T>(messages: AsyncIterable<T>, map: (error: unknown) => ConnectError): AsyncIterable<T> {
+async function* mapped<T>(
+  messages: AsyncIterable<T>,
+  map: (error: unknown) => ConnectError,
+): AsyncIterable<T> {
   try {
     yield* messages;
   } catch (error) {

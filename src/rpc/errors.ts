@@ -61,7 +61,10 @@ const reasonOfFailure = {
 } as const satisfies Record<PeerFailure, Reason>;
 
 /** When a caller may try again, in seconds, by code. */
-const retryAfterSeconds: Partial<Record<Code, bigint>> = { [Code.Unavailable]: 1n, [Code.ResourceExhausted]: 5n };
+const retryAfterSeconds: Partial<Record<Code, bigint>> = {
+  [Code.Unavailable]: 1n,
+  [Code.ResourceExhausted]: 5n,
+};
 
 /** What is wrong with one field of a request. */
 export interface FieldViolation {
@@ -114,7 +117,7 @@ export function toConnectError(error: unknown, signal: AbortSignal): ConnectErro
   if (isNamed<PeerError>(error, "PeerError")) {
     const metadata: Record<string, string> =
       error.httpStatus === undefined ? {} : { http_status: String(error.httpStatus) };
-    const message = `the node could not be asked: ${error.message}`;
+    const message = `the call to the node failed: ${error.message}`;
     return failure(reasonOfFailure[error.failure], message, { metadata, cause: error });
   }
   return failure("INTERNAL", "internal error", { cause: error });
@@ -123,7 +126,8 @@ export function toConnectError(error: unknown, signal: AbortSignal): ConnectErro
 /** The caller's deadline came, or the caller left: nothing that happens then is a failure of a node. */
 function callOver(signal: AbortSignal, cause: unknown): ConnectError {
   const { reason } = signal as { reason: unknown };
-  const isDeadline = reason instanceof Object && (reason as { code?: unknown }).code === Code.DeadlineExceeded;
+  const isDeadline =
+    reason instanceof Object && (reason as { code?: unknown }).code === Code.DeadlineExceeded;
   return isDeadline
     ? failure("DEADLINE_EXCEEDED", "the call's deadline was exceeded", { cause })
     : failure("CANCELED", "the call was canceled", { cause });

@@ -2,7 +2,13 @@ import { create } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { DurationSchema, TimestampSchema } from "@bufbuild/protobuf/wkt";
-import { Node_State, NodeSchema, SpecsSchema, type Node as WireNode, type Specs } from "../gen/p2prc/client/v1/node_pb.js";
+import {
+  Node_State,
+  NodeSchema,
+  SpecsSchema,
+  type Node as WireNode,
+  type Specs,
+} from "../gen/p2prc/client/v1/node_pb.js";
 import type { Measurement, Node, NodeState } from "../p2p/contract.js";
 
 const stateOf = {
@@ -57,12 +63,16 @@ export function toSpecs(specs: NonNullable<Node["specs"]>): Specs {
 }
 
 /** Converts milliseconds, whole or not. */
-export const toDuration = (milliseconds: number): Duration => nanosecondsToDuration(Math.round(milliseconds * 1e6));
+export const toDuration = (milliseconds: number): Duration =>
+  nanosecondsToDuration(Math.round(milliseconds * 1e6));
 
 /** Converts milliseconds since 1970. */
 export function toTimestamp(timeMs: number): Timestamp {
   const seconds = Math.floor(timeMs / 1_000);
-  return create(TimestampSchema, { seconds: BigInt(seconds), nanos: Math.round((timeMs - seconds * 1_000) * 1e6) });
+  return create(TimestampSchema, {
+    seconds: BigInt(seconds),
+    nanos: Math.round((timeMs - seconds * 1_000) * 1e6),
+  });
 }
 
 function toMeasurement(measurement: Measurement): MessageInitShape<typeof NodeSchema>["measurement"] {

@@ -19,7 +19,9 @@ export function validateRequests(): Interceptor {
       description: violation.message,
     }));
     const [first] = violations;
-    throw failure("INVALID_REQUEST", `${first?.field ?? "request"}: ${first?.description ?? "invalid"}`, { violations });
+    throw failure("INVALID_REQUEST", `${first?.field ?? "request"}: ${first?.description ?? "invalid"}`, {
+      violations,
+    });
   };
   return (next) => async (request) => {
     if (request.service.typeName !== ClientService.typeName) return await next(request);
@@ -27,7 +29,10 @@ export function validateRequests(): Interceptor {
       check(request.method.input, request.message);
       return await next(request);
     }
-    return await next({ ...request, message: checked(request.message, (message) => check(request.method.input, message)) });
+    return await next({
+      ...request,
+      message: checked(request.message, (message) => check(request.method.input, message)),
+    });
   };
 }
 

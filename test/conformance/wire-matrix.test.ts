@@ -95,8 +95,18 @@ describe.each(wireForms)("over $protocol, $format, $http", (form) => {
   });
 });
 
-async function expectRefusal(call: Promise<unknown>, code: Code, reason: string, field?: string): Promise<void> {
-  const error = ConnectError.from(await call.then(() => undefined, (thrown: unknown) => thrown));
+async function expectRefusal(
+  call: Promise<unknown>,
+  code: Code,
+  reason: string,
+  field?: string,
+): Promise<void> {
+  const error = ConnectError.from(
+    await call.then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    ),
+  );
   expect(error.code).toBe(code);
   expect(error.findDetails(ErrorInfoSchema)).toMatchObject([{ reason, domain: "client.p2prc" }]);
   if (field !== undefined) {

@@ -23,13 +23,22 @@ export function requireTool(name: keyof typeof tools): string {
 export function generatePythonStubs(outDir: string): string {
   const roots = ["proto", "third_party/protovalidate", "third_party/googleapis"];
   const files = [
-    ...["client_service", "ip_table", "node", "node_info", "role"].map((name) => `p2prc/client/v1/${name}.proto`),
+    ...["client_service", "ip_table", "node", "node_info", "role"].map(
+      (name) => `p2prc/client/v1/${name}.proto`,
+    ),
     "buf/validate/validate.proto",
     "google/rpc/error_details.proto",
   ];
   const includes = roots.map((root) => `-I${projectDir}${root}`);
   execFileSync(requireTool("python"), [
-    ...["-m", "grpc_tools.protoc", ...includes, `--python_out=${outDir}`, `--grpc_python_out=${outDir}`, ...files],
+    ...[
+      "-m",
+      "grpc_tools.protoc",
+      ...includes,
+      `--python_out=${outDir}`,
+      `--grpc_python_out=${outDir}`,
+      ...files,
+    ],
   ]);
   return outDir;
 }

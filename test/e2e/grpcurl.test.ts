@@ -56,7 +56,9 @@ describe("grpcurl", () => {
 
   it("shows the reason and the field of a refusal", async () => {
     const refused = grpcurl("-d", '{"maxHops":11}', target(), "p2prc.client.v1.ClientService/UpdateIpTable");
-    await expect(refused).rejects.toMatchObject({ stderr: expect.stringMatching(/INVALID_REQUEST[^]*max_hops/) });
+    await expect(refused).rejects.toMatchObject({
+      stderr: expect.stringMatching(/INVALID_REQUEST[^]*max_hops/),
+    });
   });
 
   it("sees the gateway healthy", async () => {

@@ -16,7 +16,11 @@ import {
   NodeFailed_Step,
   type UpdateIpTableResponse,
 } from "../../src/gen/p2prc/client/v1/ip_table_pb.js";
-import { type GatewayOnDevnet, type GatewayOnDevnetOptions, openGatewayOnDevnet } from "../support/gateway-on-devnet.js";
+import {
+  type GatewayOnDevnet,
+  type GatewayOnDevnetOptions,
+  openGatewayOnDevnet,
+} from "../support/gateway-on-devnet.js";
 
 const openGateways: GatewayOnDevnet[] = [];
 const openServers: Server[] = [];
@@ -84,19 +88,35 @@ describe("a crawl of a network with every fault at once", () => {
       nodeTimeout: { seconds: 1n },
       exchangeTimeout: { seconds: 2n },
     });
-    const probed = new Set(events.flatMap(({ event }) => (event.case === "nodeProbed" ? [event.value.node?.name] : [])));
-    for (const node of nodes.filter(({ fault }) => fault === undefined)) expect(probed).toContain(`nodes/${node.address}`);
+    const probed = new Set(
+      events.flatMap(({ event }) => (event.case === "nodeProbed" ? [event.value.node?.name] : [])),
+    );
+    for (const node of nodes.filter(({ fault }) => fault === undefined))
+      expect(probed).toContain(`nodes/${node.address}`);
     const failed = events.flatMap(({ event }) => (event.case === "nodeFailed" ? [event.value] : []));
-    expect(failed.every(({ reason, step }) => reason !== FailureReason.UNSPECIFIED && step !== NodeFailed_Step.UNSPECIFIED)).toBe(true);
+    expect(
+      failed.every(
+        ({ reason, step }) => reason !== FailureReason.UNSPECIFIED && step !== NodeFailed_Step.UNSPECIFIED,
+      ),
+    ).toBe(true);
     const reasons = new Set(failed.map(({ reason }) => reason));
-    for (const reason of [FailureReason.TIMEOUT, FailureReason.CONNECTION_REFUSED, FailureReason.CONNECTION_RESET, FailureReason.BAD_BODY, FailureReason.TOO_LARGE, FailureReason.HTTP_STATUS]) {
+    for (const reason of [
+      FailureReason.TIMEOUT,
+      FailureReason.CONNECTION_REFUSED,
+      FailureReason.CONNECTION_RESET,
+      FailureReason.BAD_BODY,
+      FailureReason.TOO_LARGE,
+      FailureReason.HTTP_STATUS,
+    ]) {
       expect(reasons).toContain(reason);
     }
     expect(summaryOf(events).endReason).toBe(CrawlCompleted_EndReason.FINISHED);
     // A GET with effects is never made, and no node is asked more than its probe and its table.
     const routes = new Set(ledger.calls.map(({ method, path }) => `${method} ${path}`));
-    for (const route of routes) expect(["GET /server_info", "GET /server_specs", "POST /IpTable"]).toContain(route);
-    for (const { address } of nodes) expect(ledger.count({ node: address, path: "/IpTable" })).toBeLessThanOrEqual(1);
+    for (const route of routes)
+      expect(["GET /server_info", "GET /server_specs", "POST /IpTable"]).toContain(route);
+    for (const { address } of nodes)
+      expect(ledger.count({ node: address, path: "/IpTable" })).toBeLessThanOrEqual(1);
   });
 
   it("keeps the order of hops whatever nodes do", async () => {
@@ -113,7 +133,13 @@ describe("a crawl of a network with every fault at once", () => {
     for (const { event, progress } of events) {
       const hop = progress?.hop ?? 0;
       if (event.case === "hopStarted") begun.add(hop);
-      const belongsToHop = ["nodeProbed", "nodeDiscovered", "tableFetched", "nodeFailed", "hopCompleted"].includes(event.case ?? "");
+      const belongsToHop = [
+        "nodeProbed",
+        "nodeDiscovered",
+        "tableFetched",
+        "nodeFailed",
+        "hopCompleted",
+      ].includes(event.case ?? "");
       if (belongsToHop) {
         expect(begun).toContain(hop);
         expect(over).not.toContain(hop);
@@ -131,7 +157,11 @@ describe("nodes that hang", () => {
     const client = remote(gateway);
     const startMs = performance.now();
     let lastProbedMs = 0;
-    const request = { seedAddresses: [...gateway.devnet.entryAddresses], maxConcurrency: 8, nodeTimeout: { seconds: 4n } };
+    const request = {
+      seedAddresses: [...gateway.devnet.entryAddresses],
+      maxConcurrency: 8,
+      nodeTimeout: { seconds: 4n },
+    };
     for await (const { event } of client.updateIpTable(request)) {
       if (event.case === "nodeProbed") lastProbedMs = performance.now() - startMs;
     }
@@ -146,7 +176,10 @@ describe("the own node", () => {
       devnet: { nodes: 6, shape: "mesh" },
       flags: { publicIp: "127.0.1.3" },
       prepare: async (baseDir, devnet) => {
-        await writeFile(join(baseDir, "config.json"), JSON.stringify({ MachineName: "", ServerPort: String(devnet.port) }));
+        await writeFile(
+          join(baseDir, "config.json"),
+          JSON.stringify({ MachineName: "", ServerPort: String(devnet.port) }),
+        );
         await writeTable(baseDir, [devnet.nodes[0]?.address ?? "", devnet.nodes[2]?.address ?? ""]);
       },
     });
@@ -165,14 +198,19 @@ describe("the own node", () => {
       devnet: { nodes: 6, shape: "mesh", seed: 2 },
       prepare: async (baseDir, devnet) => {
         const named = devnet.nodes.at(-1)?.name;
-        await writeFile(join(baseDir, "config.json"), JSON.stringify({ MachineName: named, ServerPort: "9" }));
+        await writeFile(
+          join(baseDir, "config.json"),
+          JSON.stringify({ MachineName: named, ServerPort: "9" }),
+        );
       },
     });
     const own = gateway.devnet.nodes.at(-1);
     const events = await crawl(remote(gateway), { seedAddresses: [...gateway.devnet.entryAddresses] });
     // Rows of the oldest versions carry no names: only tables that tell the name can give the own node away.
     const reported = events.flatMap(({ event }) => (event.case === "tableFetched" ? [event.value] : []));
-    expect(reported.some(({ rejectedCountByReason }) => (rejectedCountByReason["OWN_NODE"] ?? 0) > 0)).toBe(true);
+    expect(reported.some(({ rejectedCountByReason }) => (rejectedCountByReason["OWN_NODE"] ?? 0) > 0)).toBe(
+      true,
+    );
     expect(own?.name).not.toBe("");
   });
 
@@ -187,7 +225,9 @@ describe("the own node", () => {
     const events = await crawl(remote(gateway), request);
     await crawl(remote(gateway), request);
     const found = events.flatMap(({ event }) => (event.case === "ownAddressFound" ? [event.value] : []));
-    expect(found).toMatchObject([{ publicIpAddress: "127.0.1.4", selfNode: "nodes/127.0.1.4:8088", warning: "" }]);
+    expect(found).toMatchObject([
+      { publicIpAddress: "127.0.1.4", selfNode: "nodes/127.0.1.4:8088", warning: "" },
+    ]);
     expect(askedCount).toBe(1);
   });
 
@@ -211,7 +251,11 @@ describe("what nodes are sent", () => {
     const gateway = await open({
       devnet: { nodes: 5, shape: "mesh" },
       prepare: async (baseDir, devnet) => {
-        const secrets = { PublicKey: "ssh-rsa AAAA", MachineUsername: "user", CustomInformation: "role=render" };
+        const secrets = {
+          PublicKey: "ssh-rsa AAAA",
+          MachineUsername: "user",
+          CustomInformation: "role=render",
+        };
         await writeTable(baseDir, [devnet.nodes[0]?.address ?? "", "127.9.9.9:1234"], secrets);
       },
     });
@@ -220,7 +264,8 @@ describe("what nodes are sent", () => {
     const posts = gateway.devnet.ledger.matching({ path: "/IpTable" });
     const rows = sharedRows(posts.slice(5));
     expect(rows).toHaveLength(3);
-    for (const row of rows) expect(row).toMatchObject({ PublicKey: "", MachineUsername: "", CustomInformation: "" });
+    for (const row of rows)
+      expect(row).toMatchObject({ PublicKey: "", MachineUsername: "", CustomInformation: "" });
     expect(JSON.stringify(posts)).not.toContain("127.9.9.9");
     expect(Object.keys(rows[0] ?? {})).toHaveLength(16);
   });
@@ -240,7 +285,9 @@ describe("who may name which address", () => {
     await expect(remote(gateway).addNode({ address: "10.0.0.1:8088" })).rejects.toThrow(/permission_denied/);
     await expect(remote(gateway).addNode({ address: "localhost:8088" })).rejects.toThrow(/permission_denied/);
     await expect(remote(gateway).addNode({ address: "0x7f.1:8088" })).rejects.toThrow(/invalid_argument/);
-    await expect(crawl(remote(gateway), { seedAddresses: ["192.168.0.1"] })).rejects.toThrow(/permission_denied/);
+    await expect(crawl(remote(gateway), { seedAddresses: ["192.168.0.1"] })).rejects.toThrow(
+      /permission_denied/,
+    );
     const { node } = await local(gateway).addNode({ address: "127.5.5.5:4000" });
     expect(node?.name).toBe("nodes/127.5.5.5:4000");
   });
@@ -249,7 +296,9 @@ describe("who may name which address", () => {
     const gateway = await open({ devnet: { nodes: 3 } });
     const [entry = ""] = gateway.devnet.entryAddresses;
     await expect(remote(gateway).getSpecs({ node: entry })).rejects.toThrow(/not_found/);
-    expect((await local(gateway).getSpecs({ node: entry })).specs?.hostname).toBe(gateway.devnet.nodes[0]?.name);
+    expect((await local(gateway).getSpecs({ node: entry })).specs?.hostname).toBe(
+      gateway.devnet.nodes[0]?.name,
+    );
   });
 
   it("never contacts peers' rows outside public ranges, whoever crawls", async () => {
@@ -284,6 +333,24 @@ describe("the end of a crawl", () => {
     })();
     await expect(reading).rejects.toThrow(/cancel/);
     await eventually(async () => (await remote(gateway).listNodes({})).nodes.length === 5);
+  });
+
+  it("is written before the gateway is closed, though its caller left at the same moment", async () => {
+    const gateway = await open({ devnet: { nodes: 8, shape: "mesh", seed: 1, faults: { hang: 3 } } });
+    const request = { seedAddresses: [...gateway.devnet.entryAddresses], nodeTimeout: { seconds: 30n } };
+    const leaving = new AbortController();
+    let probedCount = 0;
+    let closing: Promise<void> | undefined;
+    const reading = (async () => {
+      for await (const { event } of remote(gateway).updateIpTable(request, { signal: leaving.signal })) {
+        if (event.case !== "nodeProbed" || ++probedCount < 5) continue;
+        leaving.abort();
+        closing = gateway.app.close();
+      }
+    })();
+    await expect(reading).rejects.toThrow(/cancel/);
+    await closing;
+    expect((await tableFile(gateway)).ip_address).toHaveLength(5);
   });
 
   it("is an orderly one when the gateway drains", async () => {

@@ -393,6 +393,21 @@ describe("the sockets to one node", () => {
     expect(node.connectionCount).toBe(2);
   });
 
+  it.each(["probe", "specs"] as const)(
+    "leave a %s that waits for one of them its own time limit",
+    async (method) => {
+      const node = await aNode(() => undefined);
+      const api = anApi();
+      const holding = [api.specs(node.address), api.specs(node.address)].map(failureOf);
+      const error = await failureOf(api[method](node.address, { timeoutMs: 100 }));
+      expect(error.failure).toBe("TIMEOUT");
+      expect(error.afterMs).toBeLessThan(1_000);
+      api.close();
+      await Promise.all(holding);
+      expect(node.requests).toHaveLength(2);
+    },
+  );
+
   it("are gone after release", async () => {
     const node = await aNode(asNode);
     const other = await aNode(asNode);

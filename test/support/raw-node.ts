@@ -76,7 +76,7 @@ export class RawNode {
     this.highestOpenCount = Math.max(this.highestOpenCount, this.#sockets.size);
     socket.on("error", () => undefined);
     socket.on("close", () => this.#sockets.delete(socket));
-    let waiting = Buffer.alloc(0);
+    let waiting: Buffer = Buffer.alloc(0);
     socket.on("data", (chunk: Buffer) => {
       this.receivedBytes += chunk.length;
       waiting = Buffer.concat([waiting, chunk]);

@@ -14,7 +14,12 @@ function tableBelow(file: string, heading: string, index = 0): string[][] {
   const section = text.split(new RegExp(`^#+ ${heading}$`, "m"))[1]?.split(/^#+ /m)[0] ?? "";
   const tables = section.split(/\n\n+/).filter((block) => block.trim().startsWith("|"));
   const rows = (tables[index] ?? "").trim().split("\n").slice(2);
-  return rows.map((row) => row.split("|").slice(1, -1).map((cell) => cell.trim()));
+  return rows.map((row) =>
+    row
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
 }
 
 const camel = (code: string): string =>
@@ -33,9 +38,17 @@ describe("docs/errors.md", () => {
 
 describe("docs/limits.md", () => {
   it("lists every call to nodes with its limits, and no other", () => {
-    const listed = tableBelow("limits.md", "Calls to nodes").map(([call, time, size]) => [call, Number(time), Number(size)]);
+    const listed = tableBelow("limits.md", "Calls to nodes").map(([call, time, size]) => [
+      call,
+      Number(time),
+      Number(size),
+    ]);
     expect(listed).toEqual(
-      Object.entries(routeLimits).map(([call, { timeoutMs, maxBodyBytes }]) => [call, timeoutMs, maxBodyBytes]),
+      Object.entries(routeLimits).map(([call, { timeoutMs, maxBodyBytes }]) => [
+        call,
+        timeoutMs,
+        maxBodyBytes,
+      ]),
     );
   });
 

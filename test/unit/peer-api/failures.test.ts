@@ -8,6 +8,7 @@ const withCode = (code: string, cause?: unknown): Error =>
 const known: [string, PeerFailure, boolean][] = [
   ["ENOTFOUND", "DNS", false],
   ["EAI_AGAIN", "DNS", false],
+  ["ERR_INVALID_URL", "DNS", false],
   ["ECONNREFUSED", "CONNECTION_REFUSED", false],
   ["ECONNRESET", "CONNECTION_RESET", true],
   ["EPIPE", "CONNECTION_RESET", true],

@@ -9,8 +9,8 @@ import { aRow } from "../../support/peers.js";
 const samples = new URL("../../fixtures/samples/", import.meta.url);
 const tableSamples = readdirSync(samples).filter((name) => name.startsWith("ip-table."));
 const rowsOf = (name: string): unknown[] =>
-  ((JSON.parse(readFileSync(new URL(name, samples), "utf8")) as { ip_address: unknown[] | null })
-    .ip_address ?? []) as unknown[];
+  (JSON.parse(readFileSync(new URL(name, samples), "utf8")) as { ip_address: unknown[] | null }).ip_address ??
+  [];
 
 /** Reads a row that must be one. */
 function read(value: Record<string, unknown>, options = {}): PeerRow {
@@ -30,14 +30,14 @@ describe("the rows of every version's table", () => {
 
   it.each(tableSamples.filter((name) => !name.includes("null")))("%s: both nodes are read alike", (name) => {
     const [first, second] = rowsOf(name).map((row) => read(row as Record<string, unknown>));
-    const hasPort = !/2021-0[36]/.test(name);
+    const hasPort = !["2021-03", "2021-06"].some((date) => name.includes(date));
     expect(first!.address).toEqual({ host: "203.0.113.7", port: 8088 });
     expect(second!.address).toEqual({ host: "198.51.100.23", port: hasPort ? 40733 : 8088 });
     expect(first!.downloadMbps).toBe(738.25);
     expect(first!.uploadMbps).toBe(1715.5);
     expect(first!.nat).toBe(false);
     expect([first!.machineName, second!.machineName]).toEqual(
-      /2021/.test(name) ? ["", ""] : ["Node1", "render-box-a1B2c3D"],
+      name.includes("2021") ? ["", ""] : ["Node1", "render-box-a1B2c3D"],
     );
     if (!name.includes("2021-03-20")) expect(first!.latencyNs).toBe(145_800_903);
   });
@@ -192,7 +192,7 @@ describe("the keys of a row", () => {
 
   it("are not looked up in a prototype", () => {
     expect(
-      read(Object.create({ Name: "inherited" }, Object.getOwnPropertyDescriptors(at({})))).machineName,
+      read(Object.setPrototypeOf(at({}), { Name: "inherited" }) as Record<string, unknown>).machineName,
     ).toBe("");
   });
 
@@ -382,7 +382,7 @@ describe("a row on the wire", () => {
       fc.property(fc.dictionary(anyKey, anyValue), (value) => {
         const row = readRow(value, { allowNames: true });
         fc.pre(typeof row !== "string");
-        expect(readRow(toWireRow(row as PeerRow), { allowNames: true })).toEqual(row);
+        expect(readRow(toWireRow(row), { allowNames: true })).toEqual(row);
       }),
       { numRuns: 1000 },
     );

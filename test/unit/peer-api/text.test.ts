@@ -65,7 +65,9 @@ describe("a stranger's text", () => {
         const clean = cleanText(text, maxLength);
         expect(clean.length).toBeLessThanOrEqual(maxLength);
         expect(Buffer.from(clean).toString()).toBe(clean);
-        expect([...clean].some((character) => unprintable.includes(character.codePointAt(0)!))).toBe(false);
+        expect(Array.from(clean).some((character) => unprintable.includes(character.codePointAt(0)!))).toBe(
+          false,
+        );
         expect(cleanText(clean, maxLength)).toBe(clean);
       }),
     );

@@ -1,0 +1,128 @@
+/** The program as users start it: processes of their own, real signals, sockets that outlive nobody. */
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterEach, describe, expect, it } from "@jest/globals";
+import { CliBench, runCli } from "../support/cli.js";
+
+const bench = new CliBench();
+const serveFlags = ["--listen", "127.0.0.1:0", "--public-ip", "off", "--log-level", "warn"];
+
+afterEach(() => bench.release());
+
+describe("p2prc serve", () => {
+  it("says in one line where it serves, and ends with 0 and no socket left after a signal", async () => {
+    const base = await bench.folder();
+    const gateway = bench.start(["serve", "--base", base, ...serveFlags], base);
+    const [line, url] = await gateway.until(/^p2prc gateway ready: (http:\S+) and socket (\S+)\n/);
+    expect(gateway.out).toBe(line);
+    const answer = await fetch(`${url!}/p2prc.client.v1.ClientService/ListNodes`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: "{}",
+    });
+    expect([answer.status, await answer.json()]).toEqual([200, {}]);
+    gateway.child.kill("SIGTERM");
+    expect(await gateway.ended).toMatchObject({ code: 0, out: line, err: "" });
+    expect(existsSync(join(base, ".p2prc/gateway.sock"))).toBe(false);
+  });
+
+  it("is what the command line talks to while it runs, over the socket or by URL", async () => {
+    const base = await bench.folder();
+    const gateway = bench.start(["serve", "--base", base, ...serveFlags], base);
+    const [, url] = await gateway.until(/ready: (http:\S+) /);
+    // The gateway does not allow this address over TCP: only its own socket takes what an operator types.
+    const added = await runCli(["--as", "127.0.1.1"], { cwd: base });
+    expect(added).toEqual({ code: 0, out: "", err: "added nodes/127.0.1.1:8088\n" });
+    const elsewhere = await bench.folder();
+    const listed = await runCli(["--gateway", url!, "--ls"], { cwd: elsewhere });
+    expect(listed.out).toContain('"IPV4": "127.0.1.1"');
+    const blocked = await runCli(["--gateway", url!, "--as", "127.0.1.2"], { cwd: elsewhere });
+    expect([blocked.code, blocked.err]).toEqual([1, expect.stringContaining("(ADDRESS_BLOCKED)")]);
+    const idle = await runCli(["--allow-cidr", "10.0.0.0/8", "--ls"], { cwd: base });
+    expect(idle.err).toContain("--allow-cidr changes nothing there");
+    const second = bench.start(["serve", "--base", base, ...serveFlags], base);
+    expect(await second.ended).toMatchObject({
+      code: 1,
+      out: "",
+      err: expect.stringContaining("another gateway owns"),
+    });
+  });
+
+  it("leaves a socket behind when it is killed, which the next one takes over", async () => {
+    const base = await bench.folder();
+    const gateway = bench.start(["serve", "--base", base, ...serveFlags], base);
+    await gateway.until(/ready/);
+    gateway.child.kill("SIGKILL");
+    await gateway.ended;
+    expect(existsSync(join(base, ".p2prc/gateway.sock"))).toBe(true);
+    const listed = await runCli(["--ls"], { cwd: base });
+    expect(listed).toEqual({ code: 0, out: '{\n\t"ip_address": []\n} \n', err: "" });
+    const next = bench.start(["serve", "--base", base, ...serveFlags], base);
+    await next.until(/ready/);
+  });
+});
+
+describe("p2prc devnet", () => {
+  it("says how to crawl it, and the crawl it names finds its nodes; Ctrl-C in the middle ends with 130", async () => {
+    const cwd = await bench.folder();
+    const devnet = bench.start(["devnet", "--nodes", "8", "--seed", "7", "--faults", "hang=1"], cwd);
+    const [, flags] = await devnet.until(/p2prc crawl --base "\$\(mktemp -d\)" (.*)\n/);
+    const argv = ["crawl", ...flags!.split(" ")];
+    const crawl = bench.start([...argv, "--node-timeout", "500ms"], await bench.folder());
+    const { code, out } = await crawl.ended;
+    expect([code, out.match(/ active /g)?.length]).toEqual([0, 7]);
+    const endless = bench.start([...argv, "--node-timeout", "60s"], await bench.folder());
+    await endless.until(/^hop 0: /m);
+    endless.child.kill("SIGINT");
+    expect(await endless.ended).toMatchObject({ code: 130, out: "" });
+    devnet.child.kill("SIGINT");
+    expect(await devnet.ended).toMatchObject({ code: 0, err: "" });
+  });
+});
+
+describe("p2prc demo", () => {
+  const leftovers = async (): Promise<string[]> =>
+    (await readdir(tmpdir())).filter((name) => name.startsWith("p2prc-demo-"));
+
+  it("crawls a network without internet, shows it, and cleans up", async () => {
+    const before = await leftovers();
+    const { code, out, err } = await bench.start(["demo"], await bench.folder()).ended;
+    expect([code, err]).toEqual([0, expect.stringMatching(/^hop 3: /m)]);
+    expect(out).toMatch(/^NODE +NAME +LATENCY +JITTER +STATE +HOP +PLATFORM$/m);
+    expect(out.match(/ active /g)?.length).toBeGreaterThan(30);
+    expect(out).toMatch(/probe failed, CONNECTION_REFUSED/);
+    expect(out).toMatch(/probe failed, TIMEOUT/);
+    expect(out).toMatch(/^specs of nodes\/127\.0\.1\.\d+:\d+:\n {2}hostname/m);
+    expect(out).toContain('grpcurl -plaintext -d \'{"maxHops":3,');
+    expect((await leftovers()).filter((name) => !before.includes(name))).toEqual([]);
+  }, 30_000);
+
+  it("keeps the gateway on request, and the lines it shows repeat it", async () => {
+    const demo = bench.start(["demo", "--keep"], await bench.folder());
+    const [, curls] = await demo.until(/runs until Ctrl-C\):\n[^]*?((?: {2}curl .*\n){2})/);
+    for (const line of curls!.trim().split("\n")) {
+      const { stdout } = await promisify(execFile)("sh", ["-c", line]);
+      expect(JSON.parse(stdout)).toMatchObject(line.includes("ListNodes") ? { nodes: {} } : { specs: {} });
+    }
+    demo.child.kill("SIGINT");
+    expect((await demo.ended).code).toBe(0);
+  }, 30_000);
+});
+
+it("ends quietly when the reader of its output goes away", async () => {
+  const base = await bench.folder();
+  const program = join(import.meta.dirname, "../../dist/cli/main.js");
+  const line = `"${process.execPath}" "${program}" --help | head -n 1`;
+  const { stdout, stderr } = await promisify(execFile)("sh", ["-c", line], { cwd: base });
+  expect([stdout, stderr]).toEqual(["Usage: p2prc WORD [flags]\n", ""]);
+});
+
+it("names the gateway that does not answer", async () => {
+  const cwd = await bench.folder();
+  const { code, err } = await bench.start(["--gateway", "http://127.0.0.1:1", "--ls"], cwd).ended;
+  expect([code, err]).toEqual([1, "p2prc: no gateway answers: connect ECONNREFUSED 127.0.0.1:1\n"]);
+});

@@ -1,0 +1,96 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { runProgram } from "../../src/cli/program.js";
+import type { Output } from "../../src/cli/surroundings.js";
+
+/** An output that keeps what is written. */
+export class WrittenOutput implements Output {
+  out = "";
+  err = "";
+  readonly stdout = { write: (text: string) => (this.out += text) };
+  readonly stderr = { write: (text: string) => (this.err += text) };
+}
+
+export interface Ended {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+export interface RunOptions {
+  readonly cwd: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
+/** Runs the program in this process. */
+export async function runCli(argv: readonly string[], { cwd, env = {}, signal }: RunOptions): Promise<Ended> {
+  const output = new WrittenOutput();
+  const surroundings = { output, env, cwd, signal: signal ?? new AbortController().signal };
+  const code = await runProgram(argv, "1.2.3", surroundings);
+  return { code, out: output.out, err: output.err };
+}
+
+/** The program in a process of its own, as users start it. */
+export class CliProcess {
+  out = "";
+  err = "";
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+
+  constructor(argv: readonly string[], cwd: string) {
+    const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+    if (!existsSync(program)) throw new Error(`${program} is missing: run \`npm run build\` first`);
+    this.child = spawn(process.execPath, [program, ...argv], {
+      cwd,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: {},
+    });
+    this.child.stdout?.on("data", (piece: Buffer) => (this.out += piece.toString()));
+    this.child.stderr?.on("data", (piece: Buffer) => (this.err += piece.toString()));
+    this.ended = new Promise((resolve, reject) => {
+      this.child.once("error", reject);
+      this.child.once("close", (code) => resolve({ code: code ?? -1, out: this.out, err: this.err }));
+    });
+  }
+
+  /** Waits until one of the outputs has the text. */
+  async until(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const match = pattern.exec(this.out) ?? pattern.exec(this.err);
+      if (match !== null) return match;
+      if (this.child.exitCode !== null)
+        throw new Error(`ended without ${String(pattern)}: ${this.out}${this.err}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+}
+
+/** What a test opens; `release` takes it all away again. */
+export class CliBench {
+  readonly #cleanups: (() => unknown)[] = [];
+
+  async folder(): Promise<string> {
+    const path = await mkdtemp(join(tmpdir(), "cli-"));
+    this.defer(() => rm(path, { recursive: true, force: true }));
+    return path;
+  }
+
+  start(argv: readonly string[], cwd: string): CliProcess {
+    const started = new CliProcess(argv, cwd);
+    this.defer(() => started.child.kill("SIGKILL"));
+    return started;
+  }
+
+  defer(cleanup: () => unknown): void {
+    this.#cleanups.push(cleanup);
+  }
+
+  async release(): Promise<void> {
+    for (const cleanup of this.#cleanups.splice(0).reverse()) await cleanup();
+  }
+}
