@@ -106,19 +106,22 @@ export function failure(reason: Reason, message: string, options: FailureOptions
  * @param signal the call's own: tells the caller's deadline and departure from a failure of ours
  */
 export function toConnectError(error: unknown, signal: AbortSignal): ConnectError {
-  if (isNamed<ConnectError>(error, "ConnectError")) return error;
+  if (isNamed(error, "ConnectError")) return error as ConnectError;
   if (signal.aborted) return callOver(signal, error);
-  if (isNamed<P2pError>(error, "P2pError")) {
-    const { reason, message, field, metadata } = error;
+  if (isNamed(error, "P2pError")) {
+    const { reason, message, field, metadata } = error as P2pError;
     const violations = field === undefined ? [] : [{ field, description: message }];
     const isBadRequest = (codeOf[reason] as Code) === Code.InvalidArgument;
     return failure(reason, message, { violations: isBadRequest ? violations : [], metadata, cause: error });
   }
-  if (isNamed<PeerError>(error, "PeerError")) {
+  if (isNamed(error, "PeerError")) {
+    const { failure: why, message, httpStatus } = error as PeerError;
     const metadata: Record<string, string> =
-      error.httpStatus === undefined ? {} : { http_status: String(error.httpStatus) };
-    const message = `the call to the node failed: ${error.message}`;
-    return failure(reasonOfFailure[error.failure], message, { metadata, cause: error });
+      httpStatus === undefined ? {} : { http_status: String(httpStatus) };
+    return failure(reasonOfFailure[why], `the call to the node failed: ${message}`, {
+      metadata,
+      cause: error,
+    });
   }
   return failure("INTERNAL", "internal error", { cause: error });
 }
@@ -134,9 +137,8 @@ function callOver(signal: AbortSignal, cause: unknown): ConnectError {
 }
 
 /** Judged by name: classes differ between copies of a package and realms. */
-function isNamed<T extends Error>(error: unknown, name: string): error is T {
-  return error instanceof Object && (error as { name?: unknown }).name === name;
-}
+const isNamed = (error: unknown, name: string): boolean =>
+  error instanceof Object && (error as { name?: unknown }).name === name;
 
 const detail = <Desc extends DescMessage>(desc: Desc, value: MessageInitShape<Desc>) => ({
   desc,

@@ -64,7 +64,9 @@ const summaryOf = (events: readonly UpdateIpTableResponse[]): CrawlCompleted => 
 };
 
 const tableFile = async ({ baseDir }: GatewayOnDevnet): Promise<{ ip_address: Record<string, unknown>[] }> =>
-  JSON.parse(await readFile(join(baseDir, "p2p/iptable/ip_table.json"), "utf8"));
+  JSON.parse(await readFile(join(baseDir, "p2p/iptable/ip_table.json"), "utf8")) as {
+    ip_address: Record<string, unknown>[];
+  };
 
 /** Puts a table file with these addresses into a base folder, as the original client would have left it. */
 async function writeTable(baseDir: string, addresses: readonly string[], extra: object = {}): Promise<void> {
