@@ -19,10 +19,11 @@ module.exports = {
     { name: "no-missing", severity: "error", from: {}, to: { couldNotResolve: true } },
     only("gen", [], "generated code stands alone"),
     only("observability", [], "interfaces handed to the other rooms"),
+    only("filter", [], "each room hands in its own fields"),
     only("peer-api", [], "speaks to other machines; knows no room of ours"),
     only(
       "p2p",
-      ["^src/peer-api/(contract|errors|address|ip-table-rows)\\.ts$", "^src/observability/logger\\.ts$"],
+      ["^src/peer-api/(contract|errors|address|ip-table-rows)\\.ts$", "^src/observability/logger\\.ts$", room("filter")],
       "receives PeerApi as an argument",
     ),
     only(

@@ -3,10 +3,11 @@ import { type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import { type Command, Option } from "commander";
 import {
   type UpdateIpTableRequestSchema,
+  type UpdateIpTableResponse,
   UpdateIpTableResponseSchema,
 } from "../gen/p2prc/client/v1/ip_table_pb.js";
 import { addConfigFlags, clientSettings, configFlagsOf, repeatable } from "./config-flags.js";
-import { followCrawl } from "./follow-crawl.js";
+import { followCrawl, requireFinished } from "./follow-crawl.js";
 import { listAllNodes } from "./list-nodes.js";
 import { readDuration, readWhole } from "./measures.js";
 import { printJsonLine } from "./print-json.js";
@@ -52,13 +53,14 @@ export async function runCrawl(
   const session = { gateway: flags.gateway, flags: configFlagsOf(options) };
   await withSession(session, surroundings, async ({ client }) => {
     if (flags.json === true) {
-      await followCrawl(client, request, surroundings, (event) =>
-        printJsonLine(stdout, toJson(UpdateIpTableResponseSchema, event)),
-      );
+      const print = (event: UpdateIpTableResponse): void =>
+        printJsonLine(stdout, toJson(UpdateIpTableResponseSchema, event));
+      requireFinished(await followCrawl(client, request, surroundings, print));
       return;
     }
-    await followCrawl(client, request, surroundings);
+    const report = await followCrawl(client, request, surroundings);
     printNodes(stdout, await listAllNodes(client, surroundings.signal));
+    requireFinished(report);
   });
   return 0;
 }

@@ -1,13 +1,15 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type {
-  CrawlCompleted,
-  NodeFailed,
-  UpdateIpTableRequestSchema,
-  UpdateIpTableResponse,
+import {
+  type CrawlCompleted,
+  CrawlCompleted_EndReason,
+  type NodeFailed,
+  type UpdateIpTableRequestSchema,
+  type UpdateIpTableResponse,
 } from "../gen/p2prc/client/v1/ip_table_pb.js";
 import { openBars } from "./crawl-bars.js";
 import { openLines } from "./crawl-lines.js";
 import type { CrawlProgressView } from "./crawl-progress.js";
+import { endReasonText } from "./crawl-text.js";
 import { OutcomeError } from "./errors.js";
 import type { GatewayClient } from "./session.js";
 import type { Output, Surroundings } from "./surroundings.js";
@@ -44,6 +46,16 @@ export async function followCrawl(
   }
   if (completed === undefined) throw new OutcomeError("the stream of the crawl ended before the crawl did");
   return { completed, failures };
+}
+
+/**
+ * Asked after what was found has been printed: it is worth having, and it is not everything.
+ *
+ * @throws {OutcomeError} the crawl was cut short
+ */
+export function requireFinished({ completed: { endReason } }: CrawlReport): void {
+  if (endReason !== CrawlCompleted_EndReason.FINISHED)
+    throw new OutcomeError(`the crawl was cut short (${endReasonText(endReason)}): the table may lack nodes`);
 }
 
 /** Bars that move on a terminal; elsewhere lines that can be read in a log. */

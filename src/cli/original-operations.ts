@@ -3,7 +3,7 @@ import { isIPv6 } from "node:net";
 import { loadConfig } from "../config/config.js";
 import { configFlagsOf } from "./config-flags.js";
 import { UsageError } from "./errors.js";
-import { followCrawl } from "./follow-crawl.js";
+import { followCrawl, requireFinished } from "./follow-crawl.js";
 import { listAllNodes } from "./list-nodes.js";
 import { type OriginalFlag, type OriginalOperation, optionNameOf, originalFlags } from "./original-flags.js";
 import { toOriginalImages, toOriginalSpecs, toOriginalTable } from "./original-shapes.js";
@@ -25,8 +25,9 @@ interface Stage {
 
 const run = {
   updateIpTable: async ({ client, surroundings }) => {
-    await followCrawl(await client(), {}, surroundings);
+    const report = await followCrawl(await client(), {}, surroundings);
     await printIpTable(await client(), surroundings);
+    requireFinished(report);
   },
   listNodes: async ({ client, surroundings }) => printIpTable(await client(), surroundings),
   addNode: async ({ value, options, client, surroundings: { output, signal } }) => {

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { parsePort } from "../peer-api/address.js";
@@ -41,20 +41,24 @@ const port = z
     return number;
   });
 
-/** A boolean, or one as text in any case ("True"); empty or null = false. */
+/**
+ * A boolean, or one as text in any case ("True") or as a digit; empty or null = false.
+ * Source: shared protocol notes, "Traps": "0" was a real spelling.
+ */
 const flag = z
   .union(
     [
       z.boolean(),
+      z.literal([0, 1]),
       z
         .string()
         .toLowerCase()
-        .pipe(z.enum(["true", "false", ""])),
+        .pipe(z.enum(["true", "false", "1", "0", ""])),
     ],
     "that is neither true nor false",
   )
   .nullish()
-  .transform((value) => value === true || value === "true");
+  .transform((value) => value === true || value === 1 || value === "true" || value === "1");
 
 /**
  * The keys we read, in lower case: until 2023 all keys were, later they are Go names.
@@ -89,13 +93,14 @@ const defaultPaths = {
 } as const;
 
 /**
- * Reads config.json in the base folder, whatever version wrote it.
+ * Reads config.json in the base folder, whatever version wrote it. A file of no bytes counts as none: versions left
+ * such files behind (shared protocol notes, "Traps").
  *
  * @throws {ConfigError} it cannot be read, or a key we use holds something of another kind; names file and key
  */
 export function readOriginalConfig(baseDir: string): OriginalConfig {
   const file = join(baseDir, "config.json");
-  const members = readJsonObject(file);
+  const members = isZeroBytes(file) ? undefined : readJsonObject(file);
   const told = judge(file, members ?? {});
   const pathOf = (path: string, names: readonly string[]): string =>
     path === "" ? defaultPath(baseDir, names) : resolve(baseDir, path);
@@ -111,6 +116,16 @@ export function readOriginalConfig(baseDir: string): OriginalConfig {
     privateKeyFile: pathOf(told.privatekeyfile, defaultPaths.privateKey),
     isTest: told.test,
   });
+}
+
+/** Asked here and not in `json-file.ts`: a configuration of our own that is empty was cut short. */
+function isZeroBytes(file: string): boolean {
+  try {
+    const stat = statSync(file);
+    return stat.isFile() && stat.size === 0;
+  } catch {
+    return false; // Whoever reads it says why it cannot be read.
+  }
 }
 
 /** Keys count whatever their case; of two that differ in nothing else the later one counts, as Go reads them. */

@@ -4,8 +4,13 @@ import { platform, tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConfigError } from "./errors.js";
 
-/** Longest path of a Unix socket, in bytes, without the closing NUL: Linux keeps 108 for both, macOS 104. */
-export const maxSocketPathBytes = platform() === "darwin" ? 103 : 107;
+/**
+ * Longest path of a Unix socket, in bytes, without the closing NUL: Linux keeps 108 for both, BSD and macOS 104.
+ *
+ * `gateway/private-listen.ts` says the same, because neither room may import the other;
+ * test/unit/cli-borders.test.ts compares the two.
+ */
+export const maxSocketPathBytes = platform() === "linux" ? 107 : 103;
 
 export interface SocketPathOptions {
   /** Where the socket of a base folder with a long path goes. @default the system's temp folder */

@@ -11,11 +11,13 @@ import type { FaultPlan, FaultName } from "./faults.js";
  */
 export type Shape = "random" | "chain" | "mesh";
 
+export type SpeedTestFile = "present" | "missing";
+
 /** Plain values only: they travel to a process of their own as JSON. */
 export interface DevnetOptions {
   /** How many nodes, faulty ones included, 1..10000. */
   readonly nodes: number;
-  /** One port for all addresses; 0 picks one that is free on all of them. @default 0 */
+  /** One port for all addresses; 0 picks one that is free on all of them. Some nodes are on the ports after it. @default 0 */
   readonly port?: number | undefined;
   /** Before each answer, in milliseconds, 0..600000. @default 0 */
   readonly delayMs?: number | undefined;
@@ -35,8 +37,30 @@ export interface DevnetOptions {
   readonly ledgerPath?: string | undefined;
   /** Address of the first node; the next ones follow, without those ending in .0 and .255. @default "127.0.1.1" */
   readonly firstAddress?: string | undefined;
-  /** Adds one healthy node on ::1 where the system has that address. @default false */
-  readonly ipv6?: boolean | undefined;
+  /**
+   * Adds so many healthy nodes on ::1, each on a port of its own, where the system has that address; true = one.
+   * 0..1000. @default 0
+   */
+  readonly ipv6?: boolean | number | undefined;
+  /**
+   * How many nodes, the last ones, share one IPv4 address, as nodes behind an FRP proxy do, each on a port of its own:
+   * the first one on the devnet's port, the others on the ports after it. They speak no dialect without ports.
+   * 0..1000. @default 0
+   */
+  readonly sharedAddress?: number | undefined;
+  /**
+   * Rate of GET /50, of each node by itself, in Mbit/s, 0.001..100000. A list is dealt to the nodes by position, again
+   * and again. @default as fast as the machine
+   */
+  readonly bandwidthMbps?: number | readonly number[] | undefined;
+  /** Rate of GET /upload, as `bandwidthMbps`. @default as fast as the machine */
+  readonly uploadMbps?: number | readonly number[] | undefined;
+  /** Whether the nodes have the file behind GET /50. @default "present" */
+  readonly speedTestFile?: SpeedTestFile | undefined;
+  /** Net of loopback that nodes with the fault `victims` name 4,096 hosts of. @default "127.200.0.0/16" */
+  readonly victimNet?: string | undefined;
+  /** On which port, 1..65535. @default the devnet's */
+  readonly victimPort?: number | undefined;
   /** How late nodes with the fault `slow` answer, in milliseconds, 0..600000. @default 5000 */
   readonly slowDelayMs?: number | undefined;
 }
@@ -52,23 +76,25 @@ export interface DevnetNode {
   readonly depth: number;
 }
 
-/** One request that a node read to its end. */
+/** One request that a node read to its end; of GET /upload also one that broke off in its body. */
 export interface LedgerCall {
-  /** When the request was complete: ISO 8601, UTC. */
+  /** When the request was complete, or, for GET /50 and GET /upload, when the call was over: ISO 8601, UTC. */
   readonly time: string;
   /** Address of the node, as in `DevnetNode.address`. */
   readonly node: string;
   readonly method: string;
   /** With the query, as it came. */
   readonly path: string;
-  /** What the node answers with; null if it never answers. */
+  /** What the node answers with; null if it never answers, or its caller left too early. */
   readonly status: number | null;
-  /** Of the body. */
+  /** Of the body, as far as it came. */
   readonly requestBytes: number;
   /** POST /IpTable with a file part: the rows in it; null if the part holds no such JSON. */
   readonly rows?: readonly unknown[] | null;
-  /** POST /IpTable with a file part: its size. */
+  /** POST /IpTable and GET /upload with a file part: its size, as far as it came. */
   readonly partBytes?: number;
+  /** GET /50: bytes of the body written until it was complete or the caller left. */
+  readonly sentBytes?: number;
 }
 
 /** Picks calls; what is left out does not matter. `path` is compared without the query. */
@@ -86,6 +112,8 @@ export interface Ledger {
 /** What both kinds of devnet tell about their network. */
 export interface DevnetView {
   readonly port: number;
+  /** Whether this system has ::1. Where it is missing, the option `ipv6` adds no nodes. */
+  readonly ipv6Available: boolean;
   /** In address order; entry nodes first. */
   readonly nodes: readonly DevnetNode[];
   /** The nodes to start a crawl from. All healthy nodes are within reach of them. */

@@ -5,6 +5,7 @@
  * "Structs: Table"; samples `ip-table.DATE.json`.
  */
 
+import { ipv6Host, type Seat } from "./addresses.js";
 import { goJson } from "./go-json.js";
 
 /** What a node knows of a peer, before a dialect spells it. */
@@ -90,6 +91,8 @@ export interface Dialect {
   readonly isTestMode?: boolean;
   /** /ShowImages is there from 2021-06-09 on. @default true */
   readonly showsImages?: boolean;
+  /** GET /50 is there from 2021-03-21 on, a day after GET /upload. @default true */
+  readonly offersDownload?: boolean;
   /** For three days of April 2021 a table was read with GET. We answer both: a crawl needs POST. @default false */
   readonly readsTableWithGet?: boolean;
   /** No P2PRC server has /server_specs; a foreign one, written from the documentation, has only that. @default false */
@@ -103,6 +106,7 @@ export const dialects = {
     tellsGpu: false,
     listsItself: false,
     showsImages: false,
+    offersDownload: false,
     readsTableWithGet: true,
   },
   "2021-03-21": { columns: [lower.ipv4, ...measures2021], listsItself: false, showsImages: false },
@@ -162,6 +166,10 @@ export const tellsPort = (name: DialectName): boolean => hasColumn(name, lower.s
 
 /** Whether rows can name an IPv6 node. */
 export const tellsIpv6 = (name: DialectName): boolean => hasColumn(name, lower.ipv6, go.ipv6);
+
+/** Whether rows lead to a node that listens there. */
+export const tellsSeat = (name: DialectName, { host, portOffset }: Seat): boolean =>
+  (host !== ipv6Host || tellsIpv6(name)) && (portOffset === 0 || tellsPort(name));
 
 /** Spells a whole table. A table without rows is null, never an empty list. */
 export function encodeTable(dialect: Dialect, peers: readonly PeerRecord[]): string {

@@ -1,7 +1,7 @@
-/** Listens on one port of many loopback addresses. */
+/** Listens on many loopback addresses: on one port, or some ports after it where nodes share an address. */
 
 import { createServer, type Server, type Socket } from "node:net";
-import { hostPort, ipv6Host } from "./addresses.js";
+import { hostPort, ipv6Host, type Seat } from "./addresses.js";
 import { DevnetError } from "./errors.js";
 
 export interface Listening {
@@ -10,26 +10,26 @@ export interface Listening {
   close(): Promise<void>;
 }
 
-/** Somebody else may hold a picked port on one of the other addresses: another pick is likely to be free. */
+/** Somebody else may hold a picked port, or one after it, somewhere: another pick is likely to be free. */
 const picks = 20;
 
 /**
- * Binds each address by itself, never all at once: what is not ours stays out, and no other machine gets in.
+ * Binds each seat by itself, never all addresses at once: what is not ours stays out, and no other machine gets in.
  *
- * @param port 0 picks one that is free on all addresses
- * @throws {DevnetError} an address cannot be bound; none is left bound
+ * @param port 0 picks one that is free for all seats
+ * @throws {DevnetError} a seat cannot be bound; none is left bound
  */
-export async function listenOnAll(
-  hosts: readonly string[],
+export async function listenOnAll<Taken extends Seat>(
+  seats: readonly Taken[],
   port: number,
-  onConnection: (socket: Socket, host: string) => void,
+  onConnection: (socket: Socket, seat: Taken) => void,
 ): Promise<Listening> {
-  if (port !== 0) return bindAll(hosts, port, onConnection);
+  if (port !== 0) return bindAll(seats, port, onConnection);
   for (let pick = 1; ; pick++) {
     try {
-      return await bindAll(hosts, 0, onConnection);
+      return await bindAll(seats, 0, onConnection);
     } catch (error) {
-      if (pick === picks || !isPortTaken(error)) throw error;
+      if (pick === picks || !isBadPick(error)) throw error;
     }
   }
 }
@@ -37,7 +37,7 @@ export async function listenOnAll(
 /** Whether this system has an IPv6 loopback to listen on. */
 export async function canListenOnIpv6(): Promise<boolean> {
   try {
-    const listening = await bindAll([ipv6Host], 0, (socket) => socket.destroy());
+    const listening = await bindAll([{ host: ipv6Host, portOffset: 0 }], 0, (socket) => socket.destroy());
     await listening.close();
     return true;
   } catch {
@@ -45,26 +45,27 @@ export async function canListenOnIpv6(): Promise<boolean> {
   }
 }
 
-async function bindAll(
-  hosts: readonly string[],
+async function bindAll<Taken extends Seat>(
+  seats: readonly Taken[],
   wantedPort: number,
-  onConnection: (socket: Socket, host: string) => void,
+  onConnection: (socket: Socket, seat: Taken) => void,
 ): Promise<Listening> {
   const servers: Server[] = [];
   const close = async (): Promise<void> => {
     await Promise.all(servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
   };
-  const bind = async (host: string, port: number): Promise<number> => {
+  const bind = async (seat: Taken, port: number): Promise<number> => {
     // As Go and Node's own HTTP server do: else an answer in two packets waits 40 ms for an acknowledgement.
-    const server = createServer({ noDelay: true }, (socket) => onConnection(socket, host));
-    const boundPort = await listen(server, host, port);
+    const server = createServer({ noDelay: true }, (socket) => onConnection(socket, seat));
+    const boundPort = await listen(server, seat.host, port);
     servers.push(server);
     return boundPort;
   };
   try {
-    const [first, ...others] = hosts;
+    const [first, ...others] = seats;
+    // The first one is an entry node, which is on the devnet's port itself.
     const port = first === undefined ? wantedPort : await bind(first, wantedPort);
-    const results = await Promise.allSettled(others.map((host) => bind(host, port)));
+    const results = await Promise.allSettled(others.map((seat) => bind(seat, port + seat.portOffset)));
     const failed = results.find((result) => result.status === "rejected");
     if (failed !== undefined) throw failed.reason;
     return { port, close };
@@ -84,8 +85,11 @@ function listen(server: Server, host: string, port: number): Promise<number> {
   });
 }
 
-const isPortTaken = (error: unknown): boolean =>
-  error instanceof DevnetError && (error.cause as NodeJS.ErrnoException | undefined)?.code === "EADDRINUSE";
+/** The port is taken somewhere, or so high that the ports after it end. */
+const isBadPick = (error: unknown): boolean =>
+  error instanceof DevnetError
+    ? (error.cause as NodeJS.ErrnoException | undefined)?.code === "EADDRINUSE"
+    : (error as NodeJS.ErrnoException).code === "ERR_SOCKET_BAD_PORT";
 
 /** Says what to do about an address that cannot be bound. */
 export function bindError(address: string, cause: NodeJS.ErrnoException): DevnetError {

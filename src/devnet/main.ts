@@ -31,8 +31,8 @@ function serveParent(): void {
 
 async function announce(opening: Promise<Devnet>): Promise<void> {
   try {
-    const { port, nodes, entryAddresses } = await opening;
-    tell({ kind: "ready", view: { port, nodes, entryAddresses } });
+    const { port, ipv6Available, nodes, entryAddresses } = await opening;
+    tell({ kind: "ready", view: { port, ipv6Available, nodes, entryAddresses } });
   } catch (error) {
     tell({ kind: "failed", message: textOf(error) });
   }

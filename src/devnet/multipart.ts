@@ -16,18 +16,32 @@ const noSuchFile: Upload = { kind: "error", text: "http: no such file" };
 
 /** Reads the part named `json`; a plain field of that name is not a file. */
 export function readUpload(contentType: string | undefined, body: Buffer): Upload {
-  if (contentType === undefined || !/^multipart\/form-data\s*(;|$)/i.test(contentType)) return notMultipart;
-  const boundary = /;\s*boundary=(?:"([^"]+)"|([^;\s]+))/i.exec(contentType);
-  if (boundary === null) return noBoundary;
-  const parts = partsOf(body, boundary[1] ?? boundary[2] ?? "");
+  if (!isMultipart(contentType)) return notMultipart;
+  const boundary = boundaryOf(contentType);
+  if (boundary === undefined) return noBoundary;
+  const parts = partsOf(body, boundary);
   if (parts === undefined) return brokenBody;
   for (const part of parts) {
-    const disposition = /^content-disposition:\s*form-data(.*)$/im.exec(part.head)?.[1] ?? "";
-    const hasFileName = (parameter("filename", disposition) ?? "") !== "";
-    if (parameter("name", disposition) === "json" && hasFileName)
-      return { kind: "file", content: part.content };
+    if (fileNameIn(part.head, "json") !== undefined) return { kind: "file", content: part.content };
   }
   return noSuchFile;
+}
+
+const isMultipart = (contentType: string | undefined): contentType is string =>
+  contentType !== undefined && /^multipart\/form-data\s*(;|$)/i.test(contentType);
+
+/** What separates the parts of a form; undefined if the request carries none. */
+export function boundaryOf(contentType: string | undefined): string | undefined {
+  if (!isMultipart(contentType)) return undefined;
+  const boundary = /;\s*boundary=(?:"([^"]+)"|([^;\s]+))/i.exec(contentType);
+  return boundary?.[1] ?? boundary?.[2];
+}
+
+/** The file name that a part's head states; undefined if the part has another name, or is a plain field. */
+export function fileNameIn(head: string, partName: string): string | undefined {
+  const disposition = /^content-disposition:\s*form-data(.*)$/im.exec(head)?.[1] ?? "";
+  const fileName = parameter("filename", disposition) ?? "";
+  return parameter("name", disposition) === partName && fileName !== "" ? fileName : undefined;
 }
 
 interface Part {

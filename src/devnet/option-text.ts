@@ -1,14 +1,15 @@
 /** Reads options as they are typed: `--nodes 40 --delay 20ms --seed 7 --faults refuse=2,hang=3`. */
 
-import type { DevnetOptions, Shape } from "./contract.js";
+import type { DevnetOptions, Shape, SpeedTestFile } from "./contract.js";
 import { dialectNames, type DialectName } from "./dialects.js";
 import { DevnetError } from "./errors.js";
 import { everyFault, faultNames, type FaultName, type FaultPlan } from "./faults.js";
-import { checkOptions, shapes } from "./options.js";
+import { checkOptions, shapes, speedTestFiles } from "./options.js";
 
 /** One text per flag; a flag that was not given is undefined. */
 export interface DevnetOptionText {
-  readonly nodes: string;
+  /** @default 40, or more where so many faulty nodes would outnumber the healthy ones */
+  readonly nodes?: string | undefined;
   readonly port?: string | undefined;
   /** `20ms`, `1.5s` or `0`. */
   readonly delay?: string | undefined;
@@ -21,7 +22,16 @@ export interface DevnetOptionText {
   readonly dialects?: string | undefined;
   readonly ledger?: string | undefined;
   readonly firstAddress?: string | undefined;
-  readonly ipv6?: boolean | undefined;
+  /** How many nodes live on ::1; true, a flag without a number, means one. */
+  readonly ipv6?: string | boolean | undefined;
+  readonly sharedAddress?: string | undefined;
+  /** Mbit/s of GET /50: `100`, or `100,10` for nodes by turns. */
+  readonly bandwidth?: string | undefined;
+  /** Mbit/s of GET /upload, likewise. */
+  readonly upload?: string | undefined;
+  readonly speedTestFile?: string | undefined;
+  readonly victimNet?: string | undefined;
+  readonly victimPort?: string | undefined;
 }
 
 /**
@@ -30,12 +40,13 @@ export interface DevnetOptionText {
  * @throws {DevnetError} the message names the flag and the part of it that is wrong
  */
 export function parseDevnetOptions(text: DevnetOptionText): DevnetOptions {
+  const faults = ifGiven(text.faults, readFaults);
   const options: DevnetOptions = {
-    nodes: readWhole("--nodes", text.nodes),
+    nodes: ifGiven(text.nodes, (nodes) => readWhole("--nodes", nodes)) ?? defaultNodes(faults),
     port: ifGiven(text.port, (port) => readWhole("--port", port)),
     delayMs: ifGiven(text.delay, (delay) => readDurationMs("--delay", delay)),
     seed: ifGiven(text.seed, (seed) => readWhole("--seed", seed)),
-    faults: ifGiven(text.faults, readFaults),
+    faults,
     shape: ifGiven(text.shape, (shape) => readName<Shape>("--shape", shape, shapes)),
     rowsPerTable: ifGiven(text.rows, (rows) => readWhole("--rows", rows)),
     dialects: ifGiven(text.dialects, (list) =>
@@ -43,7 +54,15 @@ export function parseDevnetOptions(text: DevnetOptionText): DevnetOptions {
     ),
     ledgerPath: text.ledger,
     firstAddress: text.firstAddress,
-    ipv6: text.ipv6,
+    ipv6: typeof text.ipv6 === "string" ? readWhole("--ipv6", text.ipv6) : text.ipv6,
+    sharedAddress: ifGiven(text.sharedAddress, (count) => readWhole("--shared-address", count)),
+    bandwidthMbps: ifGiven(text.bandwidth, (rates) => readRates("--bandwidth", rates)),
+    uploadMbps: ifGiven(text.upload, (rates) => readRates("--upload", rates)),
+    speedTestFile: ifGiven(text.speedTestFile, (file) =>
+      readName<SpeedTestFile>("--speed-test-file", file, speedTestFiles),
+    ),
+    victimNet: text.victimNet,
+    victimPort: ifGiven(text.victimPort, (port) => readWhole("--victim-port", port)),
   };
   checkOptions(options);
   return options;
@@ -56,6 +75,20 @@ function ifGiven<T>(text: string | undefined, read: (text: string) => T): T | un
 function readWhole(flag: string, text: string): number {
   if (!/^[0-9]{1,10}$/.test(text)) throw new DevnetError(`${flag} "${text}": not a whole number`);
   return Number(text);
+}
+
+function readRates(flag: string, text: string): readonly number[] {
+  return text.split(",").map((rate) => {
+    if (!/^[0-9]{1,6}(\.[0-9]{1,6})?$/.test(rate.trim()))
+      throw new DevnetError(`${flag} "${rate}": not a rate in Mbit/s such as 100 or 0.5`);
+    return Number(rate);
+  });
+}
+
+/** A network of its usual size, unless its faults alone would fill it. */
+function defaultNodes(faults: FaultPlan = {}): number {
+  const faulty = Object.values(faults).reduce((sum, count) => sum + count, 0);
+  return Math.max(40, faulty * 2);
 }
 
 function readDurationMs(flag: string, text: string): number {

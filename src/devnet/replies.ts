@@ -23,6 +23,15 @@ export const textReply = (status: number, text: string): Reply => ({
   body: Buffer.from(text),
 });
 
+/** Source: shared protocol notes, "Measured on a real node": GET /50. */
+export const speedFileBytes = 52_428_800;
+export const speedFileType = "application/octet-stream";
+
+export const fileReply = (body: Buffer): Reply => ({ status: 200, contentType: speedFileType, body });
+
+/** What Go's file server says of a configured file that is not there; unlike gin's 404 with a charset and a line end. */
+export const missingFile = textReply(404, "404 page not found\n");
+
 /** gin's own answer to an unknown route and to a wrong method; the only text without a charset. */
 export const notFound: Reply = {
   status: 404,

@@ -1,7 +1,10 @@
 /** Which answer a route has. Source: shared protocol notes, "Server routes". */
 
+import type { HealthyAnswer, Purpose } from "./answers.js";
+import { replyWith } from "./answers.js";
 import { readUpload } from "./multipart.js";
-import { notFound, textReply, type Reply } from "./replies.js";
+import type { PartCounter } from "./part-counter.js";
+import { notFound, panicked, textReply, type Reply } from "./replies.js";
 import type { Site } from "./sites.js";
 
 export interface NodeRequest {
@@ -14,17 +17,15 @@ export interface NodeRequest {
 
 export interface Routed {
   /** What a healthy node answers. */
-  readonly reply: Reply;
-  /** POST /IpTable, whatever its body is like. */
-  readonly isExchange: boolean;
+  readonly healthy: HealthyAnswer;
+  readonly purpose: Purpose;
   /** The uploaded file of an exchange. */
   readonly upload?: Buffer;
 }
 
 export function route(site: Site, request: NodeRequest): Routed {
-  const [path = ""] = request.path.split("?", 1);
   const { dialect } = site;
-  switch (`${request.method} ${path}`) {
+  switch (routeOf(request)) {
     case "POST /IpTable":
       return exchange(site, request);
     case "GET /IpTable":
@@ -35,16 +36,43 @@ export function route(site: Site, request: NodeRequest): Routed {
       return plain(dialect.isForeign === true ? site.specs : notFound);
     case "GET /ShowImages":
       return plain(dialect.showsImages === false ? notFound : site.images);
+    case "GET /50":
+      // A version without the route has no file to be spoiled.
+      return dialect.offersDownload === false
+        ? plain(notFound)
+        : { healthy: site.speedFile, purpose: "download" };
     default:
       return plain(notFound);
   }
 }
 
-const plain = (reply: Reply): Routed => ({ reply, isExchange: false });
+/** Whether the body is a speed test's, which is counted and never held. Every dialect has the route. */
+export const isSpeedUpload = (request: Pick<NodeRequest, "method" | "path">): boolean =>
+  routeOf(request) === "GET /upload";
+
+/** A form without the file makes the handler panic, and so does one that breaks off. */
+export function routeSpeedUpload(file: PartCounter): Routed {
+  const part = file.isClosed() ? file.part() : undefined;
+  const reply = part === undefined ? panicked : textReply(200, `'${baseName(part.fileName)}' uploaded!`);
+  return { healthy: replyWith(reply), purpose: "upload" };
+}
+
+const routeOf = ({ method, path }: Pick<NodeRequest, "method" | "path">): string =>
+  `${method} ${path.split("?", 1)[0] ?? ""}`;
+
+/** As Go reads a file name: quotes are unescaped, folders left out. */
+const baseName = (fileName: string): string =>
+  fileName
+    .replace(/\\(["\\])/g, "$1")
+    .split("/")
+    .at(-1) ?? "";
+
+const plain = (reply: Reply): Routed => ({ healthy: replyWith(reply), purpose: "other" });
 
 /** Errors are text with status 200; a file that is no JSON is ignored and the table comes back all the same. */
 function exchange(site: Site, request: NodeRequest): Routed {
   const upload = readUpload(request.contentType, request.body);
-  if (upload.kind === "error") return { reply: textReply(200, upload.text), isExchange: true };
-  return { reply: site.table, isExchange: true, upload: upload.content };
+  if (upload.kind === "error")
+    return { healthy: replyWith(textReply(200, upload.text)), purpose: "exchange" };
+  return { healthy: replyWith(site.table), purpose: "exchange", upload: upload.content };
 }

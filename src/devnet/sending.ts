@@ -1,8 +1,10 @@
 /** Carries an answer out on the socket. */
 
 import type { ServerResponse } from "node:http";
-import type { Answer } from "./faults.js";
+import type { Answer, Drip } from "./answers.js";
+import { type DownloadSource, sendDownload } from "./download.js";
 import { jsonType, type Reply } from "./replies.js";
+import { type Tally, writeCounted } from "./tally.js";
 
 const dripIntervalMs = 100;
 const floodChunkBytes = 64 * 1024;
@@ -15,6 +17,7 @@ export function statusOf(answer: Answer): number | null {
   switch (answer.kind) {
     case "reply":
       return answer.reply.status;
+    case "download":
     case "drip":
     case "flood":
       return 200;
@@ -24,16 +27,20 @@ export function statusOf(answer: Answer): number | null {
   }
 }
 
-export function send(response: ServerResponse, answer: Answer): void {
+/** @param tally counts what leaves of the body */
+export function send(response: ServerResponse, answer: Answer, source: DownloadSource, tally: Tally): void {
   switch (answer.kind) {
     case "reply":
-      sendReply(response, answer.reply);
+      sendReply(response, answer.reply, tally);
+      return;
+    case "download":
+      void sendDownload(response, answer, source, tally);
       return;
     case "drip":
-      drip(response, answer.opening, answer.filling);
+      drip(response, answer, tally);
       return;
     case "flood":
-      flood(response, answer.opening, answer.filling);
+      flood(response, answer.opening, answer.filling, tally);
       return;
     case "reset":
       response.socket?.resetAndDestroy();
@@ -43,36 +50,43 @@ export function send(response: ServerResponse, answer: Answer): void {
   }
 }
 
-function sendReply(response: ServerResponse, reply: Reply): void {
+function sendReply(response: ServerResponse, reply: Reply, tally: Tally): void {
   const isShort = reply.body.length <= longestStatedBytes;
   response.writeHead(reply.status, {
     ...(reply.contentType === undefined ? {} : { "Content-Type": reply.contentType }),
     ...(isShort ? { "Content-Length": reply.body.length } : {}),
     ...reply.headers,
   });
-  response.end(reply.body);
+  response.end(reply.body, () => (tally.sentBytes += reply.body.length));
 }
 
-function drip(response: ServerResponse, opening: string, filling: string): void {
-  response.writeHead(200, { "Content-Type": jsonType });
-  response.write(opening);
+function drip(response: ServerResponse, answer: Drip, tally: Tally): void {
+  const { opening, filling, intervalMs = dripIntervalMs, contentType = jsonType, statedBytes } = answer;
+  response.writeHead(200, {
+    "Content-Type": contentType,
+    ...(statedBytes === undefined ? {} : { "Content-Length": statedBytes }),
+  });
+  void writeCounted(response, opening, tally);
   let position = 0;
   const timer = setInterval(() => {
-    response.write(filling[position % filling.length]);
+    void writeCounted(response, filling.charAt(position % filling.length), tally);
     position++;
-  }, dripIntervalMs);
+  }, intervalMs);
   response.once("close", () => clearInterval(timer));
 }
 
-function flood(response: ServerResponse, opening: string, filling: string): void {
+function flood(response: ServerResponse, opening: string, filling: string, tally: Tally): void {
   const chunk = Buffer.from(filling.repeat(Math.ceil(floodChunkBytes / filling.length)));
+  const count = (error: Error | null | undefined): void => {
+    if (error === null || error === undefined) tally.sentBytes += chunk.length;
+  };
   const pour = (): void => {
-    while (!response.destroyed && response.write(chunk)) {
+    while (!response.destroyed && response.write(chunk, count)) {
       // The caller took it all: the next chunk follows until its socket is full.
     }
   };
   response.writeHead(200, { "Content-Type": jsonType });
-  response.write(opening);
+  void writeCounted(response, opening, tally);
   response.on("drain", pour);
   pour();
 }

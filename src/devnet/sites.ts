@@ -3,13 +3,16 @@
 import { hostPort } from "./addresses.js";
 import { at } from "./at.js";
 import type { DevnetNode } from "./contract.js";
+import { type HealthyAnswer, replyWith } from "./answers.js";
 import { type Dialect, encodeTable, type PeerRecord } from "./dialects.js";
+import { createFalseTables } from "./false-tables.js";
 import type { FaultName } from "./faults.js";
-import { lyingTable } from "./lies.js";
+import { createLine, type Line } from "./line.js";
 import { encodeImages, encodeSpecs } from "./machine.js";
 import type { PlannedNode } from "./network.js";
+import type { CheckedOptions } from "./options.js";
 import { createRandom, type Random } from "./random.js";
-import { jsonReply, type Reply } from "./replies.js";
+import { jsonReply, missingFile, type Reply, speedFileBytes } from "./replies.js";
 
 export interface Site {
   readonly address: string;
@@ -18,34 +21,50 @@ export interface Site {
   readonly specs: Reply;
   readonly table: Reply;
   readonly images: Reply;
-  /** The table of a liar; empty for everybody else. */
-  readonly lies: Buffer;
+  readonly speedFile: HealthyAnswer;
+  readonly downloadLine: Line;
+  readonly uploadLine: Line;
+  /** The table of a node that lies; empty for everybody else. */
+  readonly falseTable: Buffer;
   /** Where a redirecting node sends its callers. */
   readonly otherNode: string;
 }
 
 /** Builds every answer of the network, now that its port is known. */
-export function buildSites(nodes: readonly PlannedNode[], port: number, seed: number): readonly Site[] {
-  const random = createRandom(seed ^ 0x51_7e);
-  // About whom a liar lies: a few are enough, and the first ones are entry nodes.
-  const honest = nodes.filter((node) => node.fault === undefined && node.traits.ipv4 !== "").slice(0, 8);
-  const otherNode = hostPort(at(nodes, 0).host, port);
-  return nodes.map((node) => ({
-    address: hostPort(node.host, port),
+export function buildSites(
+  nodes: readonly PlannedNode[],
+  port: number,
+  options: CheckedOptions,
+  nowMs: () => number,
+): readonly Site[] {
+  const random = createRandom(options.seed ^ 0x51_7e);
+  const falseTableOf = createFalseTables(nodes, port, options);
+  const otherNode = addressOf(at(nodes, 0), port);
+  const isFilePresent = options.speedTestFile === "present";
+  return nodes.map((node, position) => ({
+    address: addressOf(node, port),
     dialect: node.dialect,
     fault: node.fault,
     specs: jsonReply(encodeSpecs(node.machine, node.dialect)),
     table: jsonReply(encodeTable(node.dialect, tableOf(node, nodes, port, random))),
     images: jsonReply(encodeImages(node.machine)),
-    lies: Buffer.from(node.fault === "lie" ? lyingTable(honest.map(({ host }) => ({ host, port }))) : ""),
+    speedFile: isFilePresent ? { kind: "download", sizeBytes: speedFileBytes } : replyWith(missingFile),
+    downloadLine: createLine(dealt(options.bandwidthMbps, position), nowMs),
+    uploadLine: createLine(dealt(options.uploadMbps, position), nowMs),
+    falseTable: falseTableOf(node),
     otherNode,
   }));
 }
 
+const addressOf = (node: PlannedNode, port: number): string => hostPort(node.host, port + node.portOffset);
+
+const dealt = (rates: readonly (number | undefined)[], position: number): number | undefined =>
+  rates[position % rates.length];
+
 /** What the devnet tells about its nodes. */
 export function describeNodes(nodes: readonly PlannedNode[], port: number): readonly DevnetNode[] {
   return nodes.map((node) => ({
-    address: hostPort(node.host, port),
+    address: addressOf(node, port),
     name: node.machine.name,
     dialect: node.dialectName,
     depth: node.depth,
@@ -67,10 +86,14 @@ function tableOf(
 ): readonly PeerRecord[] {
   const peers = node.neighbours.map((position) => {
     const latencyNs = 300_000 + random.below(200_000_000);
-    return { ...at(nodes, position).traits, serverPort: port, latencyNs };
+    const peer = at(nodes, position);
+    return { ...peer.traits, serverPort: port + peer.portOffset, latencyNs };
   });
   if (node.dialect.listsItself === false) return peers;
-  const escapeImplementation = node.traits.nat ? "FRP" : "None";
-  const self: PeerRecord = { ...node.traits, serverPort: port, latencyNs: 0, escapeImplementation };
-  return [...peers, node.dialect.isTestMode === true ? { ...self, ipv4: "0.0.0.0" } : self];
+  const escapeImplementation = node.traits.nat || node.isProxied ? "FRP" : "None";
+  const serverPort = port + node.portOffset;
+  const self: PeerRecord = { ...node.traits, serverPort, latencyNs: 0, escapeImplementation };
+  // Behind a proxy a node goes by the proxy's address, in Test mode as well.
+  const goesByNowhere = node.dialect.isTestMode === true && !node.isProxied;
+  return [...peers, goesByNowhere ? { ...self, ipv4: "0.0.0.0" } : self];
 }

@@ -1,6 +1,8 @@
-import { mkdir, open, readFile, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { connect } from "node:net";
 import { dirname } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { breakLock, type Lock, lockAgeMs, lookAtLock, makeLockTaker, type SeenLock } from "./lock-file.js";
 
 /** Another gateway owns the base folder. */
 export class BaseFolderTakenError extends Error {
@@ -42,41 +44,59 @@ export async function isGatewayAlive(socketPath: string): Promise<boolean> {
  */
 export async function takeBaseFolder<T>(socketPath: string, openSocket: () => Promise<T>): Promise<T> {
   await mkdir(dirname(socketPath), { recursive: true, mode: 0o700 });
-  const lockPath = `${socketPath}.lock`;
-  await lock(lockPath, socketPath);
-  try {
-    if (await isGatewayAlive(socketPath)) throw new BaseFolderTakenError(socketPath);
-    return await openSocket();
-  } finally {
-    await rm(lockPath, { force: true });
-  }
-}
-
-/** Holds a file that only one process can create. One left by a dead process, or by one that hangs, is taken away. */
-async function lock(lockPath: string, socketPath: string): Promise<void> {
   const deadlineMs = performance.now() + takeoverWaitMs;
   for (;;) {
+    const lock = await takeLock(socketPath, deadlineMs);
     try {
-      const file = await open(lockPath, "wx", 0o600);
-      await file.writeFile(String(process.pid));
-      await file.close();
-      return;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      if (await isGatewayAlive(socketPath)) throw new BaseFolderTakenError(socketPath);
+      // Who slept here for longer than others wait (a laptop that was closed) may have lost the lock.
+      if (lock.isHeld()) return await openSocket();
+    } finally {
+      lock.release();
     }
-    if (await isOwnerDead(lockPath)) await rm(lockPath, { force: true });
-    else if (performance.now() > deadlineMs) throw new BaseFolderTakenError(socketPath);
-    else await new Promise((resolve) => setTimeout(resolve, takeoverPollMs));
   }
 }
 
-async function isOwnerDead(lockPath: string): Promise<boolean> {
-  const pid = Number(await readFile(lockPath, "utf8").catch(() => ""));
-  if (!Number.isInteger(pid) || pid <= 0) return false;
+/** Waits for the lock. One left by a dead process, or by one that hangs, is taken away. */
+async function takeLock(socketPath: string, deadlineMs: number): Promise<Lock> {
+  const lockPath = `${socketPath}.lock`;
+  const taker = makeLockTaker(lockPath);
+  let watched: (SeenLock & { readonly sinceMs: number }) | undefined;
+  try {
+    for (;;) {
+      const lock = taker.tryToTake();
+      if (lock !== undefined) return lock;
+      const seen = lookAtLock(lockPath);
+      if (seen === undefined) continue;
+      if (watched?.identity !== seen.identity) watched = { ...seen, sinceMs: performance.now() };
+      if (isAbandoned(seen, watched.sinceMs)) breakLock(lockPath, seen);
+      else if (performance.now() > deadlineMs + takeoverPollMs) throw new BaseFolderTakenError(socketPath);
+      else await delay(takeoverPollMs);
+    }
+  } finally {
+    taker.close();
+  }
+}
+
+/**
+ * A lock is held for an instant, so an old one is nobody's, whoever has the process number by now. Its age is what
+ * the file says, and at least how long we have looked at it: a file may come from the future.
+ */
+function isAbandoned(seen: SeenLock, watchedSinceMs: number): boolean {
+  return (
+    !isProcessAlive(seen.pid) ||
+    lockAgeMs(seen) > takeoverWaitMs ||
+    performance.now() - watchedSinceMs > takeoverWaitMs
+  );
+}
+
+/** One that is not told, and one of another user, count as alive. */
+function isProcessAlive(pid: number | undefined): boolean {
+  if (pid === undefined) return true;
   try {
     process.kill(pid, 0);
-    return false;
+    return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ESRCH";
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
   }
 }

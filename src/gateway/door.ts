@@ -6,7 +6,7 @@ import { createHttp1Connections } from "./http1-connections.js";
 import { createHttp2Connections } from "./http2-connections.js";
 import type { GatewayLimits } from "./limits.js";
 import { sniffProtocol } from "./protocol-sniffer.js";
-import { listenOnPath } from "./socket-path.js";
+import { listenOnPath } from "./private-listen.js";
 
 export type DoorName = "tcp" | "socket";
 

@@ -61,6 +61,10 @@ export interface CrawlRequest {
   readonly seedAddresses?: readonly string[];
   /** Rows of our table sent to each node. @default 16 */
   readonly maxSharedRows?: number;
+  /** Joins the newest crawl in progress from its first event; what else is asked then does not count. @default false */
+  readonly joinRunning?: boolean;
+  /** Continues after the event that it came with; what else is asked then does not count. @default empty */
+  readonly resumeToken?: string;
 }
 
 export type CrawlStep = "PROBE" | "IP_TABLE";
@@ -132,9 +136,22 @@ export interface CrawlProgress {
 export interface CrawlEvent {
   /** 1, 2, 3, without gap. */
   readonly sequence: number;
+  /** Continues after this event; empty = no event of the crawl, but the end of one caller's stream. */
+  readonly resumeToken: string;
   readonly timeMs: number;
   readonly progress: CrawlProgress;
   readonly body: CrawlEventBody;
+}
+
+export interface NodePageRequest {
+  /** 1..1000; more is taken as 1000. */
+  readonly pageSize: number;
+  /** Empty = the first page. */
+  readonly pageToken: string;
+  /** docs/filters.md; empty = every node. */
+  readonly filter: string;
+  /** docs/filters.md; empty = by name. */
+  readonly orderBy: string;
 }
 
 export interface NodePage {
@@ -155,8 +172,8 @@ export interface CallerOptions {
 export interface IpTableService {
   /** Crawls the network. A node that fails is an event; only the failure of the whole crawl is thrown. */
   updateIpTable(request: CrawlRequest, options: CallerOptions): AsyncIterable<CrawlEvent>;
-  /** Reads a page of nodes sorted by name. `pageSize` 1..1000. */
-  listNodes(page: { readonly pageSize: number; readonly pageToken: string }): Promise<NodePage>;
+  /** Reads a page of the nodes that pass a filter, in an order, then by name. */
+  listNodes(request: NodePageRequest): Promise<NodePage>;
   /** Puts a node into the table; `replaceAll` takes every other one out. Adding a known node changes nothing. */
   addNode(address: string, replaceAll: boolean, options: CallerOptions): Promise<Node>;
   /** Takes a node out of the table. `etag` empty = whatever it is now. */

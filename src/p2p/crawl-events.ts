@@ -1,8 +1,11 @@
 import type { Clock } from "./clock.js";
-import type { CrawlEvent, CrawlEventBody, CrawlProgress } from "./contract.js";
-import { EventStream } from "./event-stream.js";
+import type { CrawlEventBody, CrawlProgress } from "./contract.js";
+import { CrawlLog } from "./crawl-log.js";
+import { writeResumeToken } from "./resume-token.js";
 
 export interface CrawlEventsOptions {
+  /** `crawls/UUID`. */
+  readonly crawl: string;
   readonly clock: Clock;
   /** After so long without an event comes a heartbeat. */
   readonly heartbeatMs: number;
@@ -10,9 +13,9 @@ export interface CrawlEventsOptions {
   readonly progressAt: (hop?: number) => CrawlProgress;
 }
 
-/** Numbers a crawl's events and keeps its stream alive. */
+/** Numbers a crawl's events, keeps them, and says that it is alive when nothing happens. */
 export class CrawlEvents {
-  readonly stream = new EventStream<CrawlEvent>();
+  readonly log = new CrawlLog();
   readonly #options: CrawlEventsOptions;
   #sequence = 0;
   #cancelHeartbeat: () => void = () => undefined;
@@ -23,16 +26,23 @@ export class CrawlEvents {
 
   /** @param hop the hop that the event belongs to; absent = none */
   emit(body: CrawlEventBody, hop?: number): void {
-    const { clock, heartbeatMs, progressAt } = this.#options;
+    const { crawl, clock, heartbeatMs, progressAt } = this.#options;
     this.#sequence += 1;
-    this.stream.push({ sequence: this.#sequence, timeMs: clock.nowMs(), progress: progressAt(hop), body });
+    const sequence = this.#sequence;
+    const resumeToken = writeResumeToken(crawl, sequence);
+    this.log.append({ sequence, resumeToken, timeMs: clock.nowMs(), progress: progressAt(hop), body });
     this.#cancelHeartbeat();
     this.#cancelHeartbeat = clock.after(heartbeatMs, () => this.emit({ kind: "heartbeat" }));
   }
 
-  /** Ends the stream; with an error if the whole crawl failed. */
+  /** Says nothing of itself until the next event: nobody listens. */
+  rest(): void {
+    this.#cancelHeartbeat();
+  }
+
+  /** Ends the log; with an error if the whole crawl failed. */
   end(error?: unknown): void {
     this.#cancelHeartbeat();
-    this.stream.end(error);
+    this.log.end(error);
   }
 }

@@ -33,7 +33,7 @@ export class Crawl {
   readonly over: Promise<EndReason>;
   readonly #deps: CrawlDeps;
   readonly #plan: CrawlPlan;
-  readonly #api: PeerApi;
+  #api: PeerApi;
   readonly #queue: VisitQueue;
   readonly #hops: HopLedger;
   readonly #met = new MetNodes();
@@ -44,6 +44,7 @@ export class Crawl {
   #heldCount = 0;
   #failedVisitCount = 0;
   #isOver = false;
+  #isPaused = false;
   #end: (reason: EndReason) => void = () => undefined;
 
   constructor(plan: CrawlPlan, deps: CrawlDeps) {
@@ -55,6 +56,7 @@ export class Crawl {
       this.#end = resolve;
     });
     this.events = new CrawlEvents({
+      crawl: plan.name,
       clock,
       heartbeatMs: crawlLimits.heartbeatMs,
       progressAt: (hop) => this.#progressAt(hop),
@@ -102,6 +104,28 @@ export class Crawl {
     this.#api.close();
     this.#hops.closeAll();
     this.#end(reason);
+  }
+
+  /** Frees every socket; what was interrupted is kept, to be made again. Resolves when the sockets are free. */
+  async pause(): Promise<void> {
+    if (this.#isOver) return;
+    this.#isPaused = true;
+    this.events.rest();
+    await this.#queue.pause();
+    this.#api.close();
+  }
+
+  /** Goes on where `pause` left off. What was announced is not announced again. */
+  resume(): void {
+    if (this.#isOver) return;
+    this.#isPaused = false;
+    this.#api = this.#deps.openPeerApi();
+    this.#queue.resume();
+  }
+
+  /** Where the crawl stands now. */
+  get progress(): CrawlProgress {
+    return this.#progressAt();
   }
 
   /** What was learnt so far. */
@@ -157,15 +181,20 @@ export class Crawl {
       onActivity: handle.touch,
       isAllowed: node.record.origin === "operator" ? undefined : this.#deps.policy.allowsConnected,
     };
-    const mayAsk = await this.#probe(node, options);
+    // A node that has answered is here again because its exchange was interrupted.
+    const mayAsk = node.fate === "answered" || (await this.#probe(node, handle, options));
     if (mayAsk) await this.#exchange(node, handle, options);
     this.#api.release(node.record.address);
   }
 
   /** @returns whether the node is to be asked for its table; then that step is open already */
-  async #probe(node: MetNode, options: CallOptions): Promise<boolean> {
+  async #probe(node: MetNode, handle: VisitHandle, options: CallOptions): Promise<boolean> {
     const result = node.fate === "own" ? undefined : await this.#attempt(this.#probeCall(node, options));
     if (this.#isOver) return false;
+    if (node.fate === "pending" && this.#isInterrupted(result)) {
+      handle.again();
+      return false;
+    }
     if (result === undefined || node.fate !== "pending") {
       this.#hops.done(node.hop, false);
       return false;
@@ -207,13 +236,14 @@ export class Crawl {
     handle.rest();
     const form = await this.#tableForm();
     handle.touch();
-    const isWanted = node.fate === "answered" && !this.#isOver;
+    const isWanted = node.fate === "answered" && !this.#isOver && !this.#isPaused;
     const call = { ...options, ...timeoutOf(this.#plan.exchangeTimeoutMs) };
     const reply = isWanted
       ? await this.#attempt(this.#api.exchangeTable(node.record.address, form, call))
       : undefined;
     if (this.#isOver) return;
-    if (reply === undefined || node.fate === "own") this.#hops.done(hop, false);
+    if (node.fate === "answered" && this.#isInterrupted(reply)) handle.again();
+    else if (reply === undefined || node.fate === "own") this.#hops.done(hop, false);
     else if (reply instanceof PeerError) this.#fail(node, "IP_TABLE", reply, hop);
     else {
       this.#readTable(node, reply, hop);
@@ -246,6 +276,12 @@ export class Crawl {
       this.events.emit({ kind: "nodeDiscovered", node: shown, viaNode: node.name }, hop);
       this.#enqueue(found);
     }
+  }
+
+  /** Whether a step ended, or never began, only because the crawl pauses. */
+  #isInterrupted(result: unknown): boolean {
+    if (!this.#isPaused) return false;
+    return result === undefined || (result instanceof PeerError && result.failure === "CANCELED");
   }
 
   #refuseRow(row: PeerRow): RowRejection | undefined {

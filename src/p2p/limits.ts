@@ -20,6 +20,10 @@ export const crawlLimits = {
   heartbeatMs: 10_000,
   /** How long nodes that may be ourselves wait at hop 0 for our public address. */
   selfGraceMs: 250,
+  /** Events kept of one crawl, for those who join or come back. */
+  maxLogEvents: 50_000,
+  /** How long a crawl is kept that nobody watches, and one that is over. */
+  keptMs: 5 * 60_000,
   /** How long a crawl may go on once the gateway drains. */
   drainMs: 5_000,
   /** Rows of our table sent to a node. */

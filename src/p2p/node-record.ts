@@ -51,7 +51,10 @@ export function toNode(record: NodeRecord, isSelf: boolean): Node {
     ...(specs === undefined ? {} : { specs }),
     provenance,
     ...(observeTimeMs === undefined ? {} : { observeTimeMs }),
-    etag: etagOf(record),
+    // Worked out when it is asked for: a filter looks at thousands of nodes and shows a hundred.
+    get etag() {
+      return etagOf(record);
+    },
   };
 }
 

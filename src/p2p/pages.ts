@@ -1,47 +1,103 @@
-import type { Node, NodePage } from "./contract.js";
-import { P2pError } from "./errors.js";
+import { hash } from "node:crypto";
+import { FilterError } from "../filter/errors.js";
+import { parseFilter } from "../filter/filter.js";
+import { parseOrder } from "../filter/order.js";
+import type { Node, NodePage, NodePageRequest } from "./contract.js";
+import { P2pError, type P2pReason } from "./errors.js";
 import { tableLimits } from "./limits.js";
-import { keyOf, type NodeRecord, toNode } from "./node-record.js";
+import { nodeFields } from "./node-fields.js";
+import { type NodeRecord, toNode } from "./node-record.js";
 
-const tokenVersion = "n1:";
+const tokenVersion = "n2";
+
+/** Where a page begins. */
+interface Place {
+  /** Nodes before it. */
+  readonly offset: number;
+  /** Name of the last node before it; empty = there is none. */
+  readonly afterName: string;
+}
 
 /**
- * Cuts one page out of the table, sorted by name. A page ends early when it grows heavy, so that a response stays below
- * what gRPC clients take.
+ * Cuts one page out of the table: the nodes that pass the filter, in the order asked for, then by name. A page ends
+ * early when it grows heavy, so that a response stays below what gRPC clients take.
  *
- * @throws {P2pError} INVALID_PAGE_TOKEN
+ * The table may change between pages: the next one begins behind the last node shown, wherever that stands by then.
+ *
+ * @throws {P2pError} INVALID_PAGE_TOKEN, INVALID_FILTER, INVALID_ORDER_BY
  */
 export function pageOf(
   records: Iterable<NodeRecord>,
-  page: { readonly pageSize: number; readonly pageToken: string },
+  request: NodePageRequest,
   isSelf: (record: NodeRecord) => boolean,
 ): NodePage {
-  const afterKey = page.pageToken === "" ? "" : readToken(page.pageToken);
-  const rest = [...records]
-    .map((record) => ({ key: keyOf(record), record }))
-    .filter(({ key }) => key > afterKey)
-    .sort((a, b) => (a.key < b.key ? -1 : 1));
+  const passes = parsed("INVALID_FILTER", "filter", () => parseFilter<Node>(request.filter, nodeFields));
+  const order = parsed("INVALID_ORDER_BY", "order_by", () => parseOrder<Node>(request.orderBy, nodeFields));
+  const place = readToken(request);
+  const listed = [...records].map((record) => toNode(record, isSelf(record))).filter(passes);
+  listed.sort((a, b) => order(a, b) || (a.name < b.name ? -1 : 1));
+  const start = startOf(listed, place, request.orderBy === "");
   const nodes: Node[] = [];
   let weightBytes = 0;
-  for (const { record } of rest) {
-    if (nodes.length >= Math.min(page.pageSize, tableLimits.maxPageSize)) break;
+  for (const node of listed.slice(start, start + Math.min(request.pageSize, tableLimits.maxPageSize))) {
     if (weightBytes > tableLimits.maxPageBytes) break;
-    weightBytes += Buffer.byteLength(JSON.stringify(record));
-    nodes.push(toNode(record, isSelf(record)));
+    weightBytes += Buffer.byteLength(JSON.stringify(node));
+    nodes.push(node);
   }
-  const last = nodes.length < rest.length ? rest[nodes.length - 1] : undefined;
-  return { nodes, nextPageToken: last === undefined ? "" : writeToken(last.key) };
+  const end = start + nodes.length;
+  const last = end < listed.length ? nodes.at(-1) : undefined;
+  return {
+    nodes,
+    nextPageToken: last === undefined ? "" : writeToken(request, { offset: end, afterName: last.name }),
+  };
 }
 
-const writeToken = (key: string): string => Buffer.from(tokenVersion + key).toString("base64url");
+function startOf(listed: readonly Node[], { offset, afterName }: Place, isByName: boolean): number {
+  if (afterName === "") return 0;
+  const next = isByName
+    ? listed.findIndex(({ name }) => name > afterName)
+    : listed.findIndex(({ name }) => name === afterName) + 1;
+  if (isByName) return next === -1 ? listed.length : next;
+  // The last node shown has left the list meanwhile: as many as were shown is the best guess.
+  return next === 0 ? offset : next;
+}
 
-function readToken(token: string): string {
-  const text = Buffer.from(token, "base64url").toString();
-  const isOurs = text.startsWith(tokenVersion) && Buffer.from(text).toString("base64url") === token;
-  if (!isOurs) {
-    throw new P2pError("INVALID_PAGE_TOKEN", "page_token is not one that ListNodes returned", {
-      field: "page_token",
+function parsed<T>(reason: P2pReason, field: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof FilterError)) throw error;
+    throw new P2pError(reason, `${field}: ${error.message}`, {
+      field,
+      metadata: { column: String(error.column) },
     });
   }
-  return text.slice(tokenVersion.length);
 }
+
+/** A token belongs to the list it came from: the same filter and the same order. */
+const listOf = ({ filter, orderBy }: NodePageRequest): string =>
+  hash("sha256", JSON.stringify([filter, orderBy]), "base64url").slice(0, 12);
+
+const writeToken = (request: NodePageRequest, { offset, afterName }: Place): string =>
+  Buffer.from([tokenVersion, listOf(request), offset, afterName].join(" ")).toString("base64url");
+
+function readToken(request: NodePageRequest): Place {
+  const { pageToken } = request;
+  if (pageToken === "") return { offset: 0, afterName: "" };
+  const text = Buffer.from(pageToken, "base64url").toString();
+  const [version, list, offset = "", afterName = "", ...rest] = text.split(" ");
+  const isWhole = Buffer.from(text).toString("base64url") === pageToken && rest.length === 0;
+  if (
+    version !== tokenVersion ||
+    !isWhole ||
+    !/^[0-9]{1,9}$/.test(offset) ||
+    !afterName.startsWith("nodes/")
+  ) {
+    throw invalidToken("is not one that ListNodes returned");
+  }
+  if (list !== listOf(request)) throw invalidToken("belongs to a list with another filter or order_by");
+  return { offset: Number(offset), afterName };
+}
+
+const invalidToken = (why: string): P2pError =>
+  new P2pError("INVALID_PAGE_TOKEN", `page_token ${why}`, { field: "page_token" });

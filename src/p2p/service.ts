@@ -2,45 +2,28 @@ import { isIpLiteral } from "../peer-api/address.js";
 import type { CallOptions, PeerAddress, PeerApi } from "../peer-api/contract.js";
 import { bareRow } from "../peer-api/ip-table-rows.js";
 import type { CallerOptions, IpTableService, Node } from "./contract.js";
-import { P2pError } from "./errors.js";
-import { crawlLimits } from "./limits.js";
+import { Crawls, type CrawlsDeps } from "./crawls.js";
 import { findNode, originOf, readAddress, requireAllowed } from "./node-lookup.js";
 import { keyOf, newRecord, type NodeRecord, toNode } from "./node-record.js";
 import { isOwnNode } from "./own-address.js";
 import { pageOf } from "./pages.js";
-import { type RunDeps, runCrawl } from "./run-crawl.js";
 import { addRecord, removeRecord } from "./table-changes.js";
 
-export interface ServiceDeps extends Omit<RunDeps, "running"> {
+export interface ServiceDeps extends CrawlsDeps {
   readonly resolveName: (name: string) => Promise<string>;
 }
 
 /** Builds the peer-to-peer module on its parts. */
 export function createIpTableService(deps: ServiceDeps): IpTableService {
   const { table, policy, clock } = deps;
-  let crawlCount = 0;
-  const running = new Set<() => Promise<void>>();
+  const crawls = new Crawls(deps);
   const isSelf = ({ address, row }: NodeRecord): boolean =>
     isOwnNode(address, row, { ...deps.own, publicIpAddress: deps.ownAddress.known?.publicIpAddress ?? "" });
 
   const show = (record: NodeRecord): Node => toNode(record, isSelf(record));
 
   return {
-    async *updateIpTable(request, options) {
-      if (deps.draining.aborted) throw new P2pError("DRAINING", "the gateway is shutting down");
-      if (crawlCount >= crawlLimits.maxCrawls) {
-        throw new P2pError(
-          "TOO_MANY_CRAWLS",
-          `${crawlCount} crawls are running; at most ${crawlLimits.maxCrawls} may`,
-        );
-      }
-      crawlCount += 1;
-      try {
-        yield* runCrawl({ ...deps, running }, request, options);
-      } finally {
-        crawlCount -= 1;
-      }
-    },
+    updateIpTable: (request, options) => crawls.watch(request, options),
 
     async listNodes(page) {
       return pageOf((await table.read()).values(), page, isSelf);
@@ -72,9 +55,7 @@ export function createIpTableService(deps: ServiceDeps): IpTableService {
       return (await callNode(deps, text, options, (api, address, call) => api.images(address, call))).result;
     },
 
-    async close() {
-      await Promise.all([...running].map((end) => end()));
-    },
+    close: () => crawls.close(),
   };
 }
 

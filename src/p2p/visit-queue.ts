@@ -8,6 +8,8 @@ export interface VisitHandle {
   readonly touch: () => void;
   /** The visit waits for something of ours: it gives its place back until `touch`. */
   readonly rest: () => void;
+  /** The visit was interrupted and is to be made once more, first of all that are queued. */
+  readonly again: () => void;
 }
 
 export interface VisitQueueOptions {
@@ -24,6 +26,7 @@ interface RunningVisit {
   readonly controller: AbortController;
   lastSignMs: number;
   isSilent: boolean;
+  isAgain: boolean;
 }
 
 /**
@@ -41,6 +44,8 @@ export class VisitQueue {
   #talkingCount = 0;
   #doneCount = 0;
   #isClosed = false;
+  #isPaused = false;
+  #onEmpty: (() => void) | undefined;
   #stopSweep: (() => void) | undefined;
   readonly #onIdle: () => void;
 
@@ -70,6 +75,21 @@ export class VisitQueue {
     this.#running.get(key)?.controller.abort();
   }
 
+  /** Aborts what is in flight and begins nothing more until `resume`. Resolves when nothing is in flight. */
+  async pause(): Promise<void> {
+    this.#isPaused = true;
+    for (const visit of this.#running.values()) visit.controller.abort();
+    if (this.#running.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+    });
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#fill();
+  }
+
   /** Drops what is queued, aborts what is in flight, and takes nothing more. */
   close(): void {
     this.#isClosed = true;
@@ -82,6 +102,7 @@ export class VisitQueue {
   #fill(): void {
     const { maxConcurrency, maxSockets } = this.#options;
     while (
+      !this.#isPaused &&
       this.#head < this.#queued.length &&
       this.#talkingCount < maxConcurrency &&
       this.#running.size < maxSockets
@@ -101,6 +122,7 @@ export class VisitQueue {
       controller: new AbortController(),
       lastSignMs: clock.monotonicMs(),
       isSilent: false,
+      isAgain: false,
     };
     this.#running.set(key, visit);
     this.#talkingCount += 1;
@@ -117,11 +139,15 @@ export class VisitQueue {
         this.#setSilent(visit, true);
         this.#fill();
       },
+      again: () => {
+        visit.isAgain = true;
+      },
     };
     void run(handle).finally(() => {
       this.#setSilent(visit, true);
       this.#running.delete(key);
-      this.#doneCount += 1;
+      if (visit.isAgain && !this.#isClosed) this.#queued.splice(this.#head, 0, { key, run });
+      else this.#doneCount += 1;
       this.#fill();
       this.#settle();
     });
@@ -148,6 +174,7 @@ export class VisitQueue {
   }
 
   #settle(): void {
+    if (this.#running.size === 0) this.#onEmpty?.();
     if (this.#running.size > 0 || this.#head < this.#queued.length) return;
     this.#stopSweep?.();
     this.#stopSweep = undefined;

@@ -7,7 +7,6 @@ import { toCrawlEvent } from "./to-crawl-event.js";
 import { toNode, toSpecs } from "./to-node.js";
 
 const defaultPageSize = 100;
-const maxPageSize = 1_000;
 
 export interface ClientServiceDeps {
   readonly ipTable: IpTableService;
@@ -24,11 +23,8 @@ export function registerClientService(router: ConnectRouter, { ipTable, caller }
       for await (const event of ipTable.updateIpTable(fromCrawlRequest(request), options))
         yield toCrawlEvent(event);
     },
-    async listNodes({ pageSize, pageToken }) {
-      const page = {
-        pageSize: Math.min(pageSize === 0 ? defaultPageSize : pageSize, maxPageSize),
-        pageToken,
-      };
+    async listNodes({ pageSize, pageToken, filter, orderBy }) {
+      const page = { pageSize: pageSize === 0 ? defaultPageSize : pageSize, pageToken, filter, orderBy };
       const { nodes, nextPageToken } = await ipTable.listNodes(page);
       return { nodes: nodes.map(toNode), nextPageToken };
     },
@@ -50,7 +46,16 @@ export function registerClientService(router: ConnectRouter, { ipTable, caller }
 
 /** Converts a request whose rules have been enforced; what is absent keeps its default. */
 export function fromCrawlRequest(request: UpdateIpTableRequest): CrawlRequest {
-  const { maxHops, maxConcurrency, nodeTimeout, exchangeTimeout, seedAddresses, maxSharedRows } = request;
+  const {
+    maxHops,
+    maxConcurrency,
+    nodeTimeout,
+    exchangeTimeout,
+    seedAddresses,
+    maxSharedRows,
+    joinRunning,
+    resumeToken,
+  } = request;
   return {
     ...(maxHops === undefined ? {} : { maxHops }),
     ...(maxConcurrency === 0 ? {} : { maxConcurrency }),
@@ -58,6 +63,8 @@ export function fromCrawlRequest(request: UpdateIpTableRequest): CrawlRequest {
     ...(exchangeTimeout === undefined ? {} : { exchangeTimeoutMs: toMilliseconds(exchangeTimeout) }),
     seedAddresses,
     ...(maxSharedRows === undefined ? {} : { maxSharedRows }),
+    joinRunning,
+    resumeToken,
   };
 }
 

@@ -39,9 +39,16 @@ const endReasonOf = {
 type WireEvent = NonNullable<MessageInitShape<typeof UpdateIpTableResponseSchema>["event"]>;
 
 /** Converts an event of a crawl to its message. */
-export function toCrawlEvent({ sequence, timeMs, progress, body }: CrawlEvent): UpdateIpTableResponse {
+export function toCrawlEvent({
+  sequence,
+  resumeToken,
+  timeMs,
+  progress,
+  body,
+}: CrawlEvent): UpdateIpTableResponse {
   return create(UpdateIpTableResponseSchema, {
     sequence: BigInt(sequence),
+    resumeToken,
     eventTime: toTimestamp(timeMs),
     progress: { ...progress },
     event: toWireEvent(body),

@@ -158,7 +158,7 @@ describe("a node of the devnet", () => {
   });
 
   it("leads from table to table to every other node, at the depth it declares", async () => {
-    const devnet = await aDevnet({ nodes: 40, seed: 5, ipv6: true });
+    const devnet = await aDevnet({ nodes: 40, seed: 5, ipv6: 3, sharedAddress: 4 });
     const depths = new Map(devnet.entryAddresses.map((address) => [address, 0]));
     for (const [address, depth] of depths) {
       const { body } = await call(address, "/IpTable", tableForm("{}"));

@@ -1,14 +1,16 @@
 import { describe, expect, it } from "@jest/globals";
 import type { DevnetOptions, Shape } from "../../src/devnet/contract.js";
-import { loopbackHosts } from "../../src/devnet/addresses.js";
-import { tellsPort } from "../../src/devnet/dialects.js";
+import { hostsOfNet, loopbackHosts } from "../../src/devnet/addresses.js";
+import { tellsIpv6, tellsPort } from "../../src/devnet/dialects.js";
 import { everyFault, faultNames } from "../../src/devnet/faults.js";
 import { drawNetwork, type PlannedNode } from "../../src/devnet/network.js";
 import { checkOptions } from "../../src/devnet/options.js";
-import { buildSites } from "../../src/devnet/sites.js";
+import { buildSites, type Site } from "../../src/devnet/sites.js";
 
-const draw = (options: DevnetOptions, withIpv6 = false): readonly PlannedNode[] =>
-  drawNetwork(checkOptions(options), withIpv6);
+const draw = (options: DevnetOptions): readonly PlannedNode[] => drawNetwork(checkOptions(options));
+
+const sitesOf = (options: DevnetOptions): readonly Site[] =>
+  buildSites(draw(options), 9000, checkOptions(options), () => 0);
 
 /** Walks the tables of healthy nodes from the entry nodes. @returns look-ups needed, by position */
 function walk(nodes: readonly PlannedNode[], entryNodes: number): Map<number, number> {
@@ -55,7 +57,7 @@ describe("the devnet's network", () => {
 
   it("is the same for the same seed, answers included, and another one for another seed", () => {
     const bodies = (seed: number): string[] =>
-      buildSites(draw({ nodes: 60, seed, faults: everyFault }), 9000, seed).map(
+      sitesOf({ nodes: 60, seed, faults: everyFault }).map(
         (site) => `${site.specs.body.toString()}${site.table.body.toString()}`,
       );
     expect(bodies(7)).toEqual(bodies(7));
@@ -79,10 +81,65 @@ describe("the devnet's network", () => {
   });
 
   it("has a healthy neighbour that names the node on ::1", () => {
-    const nodes = draw({ nodes: 10 }, true);
+    const nodes = draw({ nodes: 10, ipv6: true });
     const added = nodes.findIndex((node) => node.host === "::1");
     expect(added).toBe(10);
     expect(walk(nodes, 2).get(added)).toBe(nodes[added]!.depth);
+  });
+
+  it("spreads several nodes on ::1 over the nearest tables that can name them, each with a port of its own", () => {
+    const nodes = draw({ nodes: 30, port: 8088, ipv6: 5 });
+    const added = nodes.slice(30);
+    expect(added.map(({ host, portOffset }) => [host, portOffset])).toEqual(
+      [0, 1, 2, 3, 4].map((offset) => ["::1", offset]),
+    );
+    for (const [count, { depth, traits }] of added.entries()) {
+      const namers = nodes.filter(({ neighbours }) => neighbours.includes(30 + count));
+      expect(namers.map((namer) => [tellsIpv6(namer.dialectName), namer.depth + 1])).toEqual([[true, depth]]);
+      expect(count === 0 || tellsPort(namers[0]!.dialectName)).toBe(true);
+      expect(traits).toMatchObject({ ipv4: "", ipv6: "::1" });
+    }
+  });
+
+  it("lets an entry node speak a dialect that can name the nodes on ::1 where nobody else does", () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const [entry, added] = draw({ nodes: 1, port: 8088, seed, ipv6: 1 });
+      expect(tellsIpv6(entry!.dialectName)).toBe(true);
+      expect(added!.host).toBe("::1");
+    }
+  });
+
+  it("seats its last nodes on one address behind a proxy, each with a port of its own", () => {
+    const nodes = draw({ nodes: 20, sharedAddress: 4, faults: { refuse: 6 } });
+    expect(nodes.slice(14).map(({ host, portOffset }) => [host, portOffset])).toEqual([
+      ["127.0.1.15", 0],
+      ["127.0.1.16", 0],
+      ["127.0.1.17", 0],
+      ["127.0.1.17", 1],
+      ["127.0.1.17", 2],
+      ["127.0.1.17", 3],
+    ]);
+    for (const { traits } of nodes.slice(16))
+      expect(traits).toMatchObject({ nat: false, escapeImplementation: "FRP", isProxy: false });
+    expect(
+      new Set(draw({ nodes: 40, port: 8088, sharedAddress: 2 }).map((node) => node.dialectName)).size,
+    ).toBe(12);
+  });
+
+  it("is the same network but for the addresses when some nodes share one", () => {
+    const known = (options: Partial<DevnetOptions>): unknown =>
+      draw({ nodes: 40, faults: { hang: 4 }, ...options }).map(
+        ({ machine, dialectName, fault, neighbours }) => [machine, dialectName, fault, neighbours],
+      );
+    expect(known({ sharedAddress: 5 })).toEqual(known({}));
+  });
+
+  it("takes victims from a net of loopback that is large enough", () => {
+    expect(hostsOfNet("127.200.3.4/30", 2)).toEqual(["127.200.3.4", "127.200.3.5"]);
+    expect(() => hostsOfNet("127.200.0.0/24", 255)).toThrow("net 127.200.0.0/24: fewer than 255 hosts");
+    expect(() => hostsOfNet("10.0.0.0/8", 1)).toThrow("not an IPv4 address of loopback");
+    for (const net of ["127.0.0.0", "127.0.0.0/33", "localhost/8", "::1/128"])
+      expect(() => hostsOfNet(net, 1)).toThrow(`net ${net}: not of the form 127.200.0.0/16`);
   });
 
   it("counts addresses upward and leaves out those ending in .0 and .255", () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import type { DevnetOptions } from "../../src/devnet/contract.js";
 import type { DialectName } from "../../src/devnet/dialects.js";
 import { DevnetError } from "../../src/devnet/errors.js";
-import { everyFault, type FaultName } from "../../src/devnet/faults.js";
+import { everyFault, type FaultName, faultNames } from "../../src/devnet/faults.js";
 import { checkOptions } from "../../src/devnet/options.js";
 import { type DevnetOptionText, parseDevnetOptions } from "../../src/devnet/option-text.js";
 
@@ -34,8 +34,40 @@ describe("a typed devnet", () => {
     ).toEqual([1500, 0, undefined]);
   });
 
+  it("has its new flags read, and --ipv6 with and without a number", () => {
+    expect(
+      typed({
+        ipv6: "2",
+        sharedAddress: "3",
+        bandwidth: "100, 0.5",
+        upload: "20",
+        speedTestFile: "missing",
+        victimNet: "127.99.0.0/16",
+        victimPort: "4000",
+      }),
+    ).toMatchObject({
+      ipv6: 2,
+      sharedAddress: 3,
+      bandwidthMbps: [100, 0.5],
+      uploadMbps: [20],
+      speedTestFile: "missing",
+      victimNet: "127.99.0.0/16",
+      victimPort: 4000,
+    });
+    expect([true, false, undefined].map((ipv6) => typed({ ipv6 }).ipv6)).toEqual([true, false, undefined]);
+  });
+
+  it("has 40 nodes unless it is told, and more where its faults need room", () => {
+    expect(parseDevnetOptions({}).nodes).toBe(40);
+    expect(parseDevnetOptions({ faults: "all" }).nodes).toBe(2 * faultNames.length);
+  });
+
   it("has one node of every fault with all, and what is said after it counts", () => {
-    expect(typed({ faults: "all,hang=3,refuse=0" }).faults).toEqual({ ...everyFault, hang: 3, refuse: 0 });
+    expect(typed({ nodes: "80", faults: "all,hang=3,refuse=0" }).faults).toEqual({
+      ...everyFault,
+      hang: 3,
+      refuse: 0,
+    });
   });
 
   it.each<[Partial<DevnetOptionText>, string]>([
@@ -43,7 +75,7 @@ describe("a typed devnet", () => {
     [{ nodes: "0" }, "nodes 0: not a whole number from 1 to 10000"],
     [{ port: "65536" }, "port 65536: not a whole number from 0 to 65535"],
     [{ delay: "20" }, '--delay "20": not a duration such as 20ms or 1.5s'],
-    [{ faults: "refuse=2,hnag=3" }, '--faults "hnag": none of refuse, lie, reset, hang'],
+    [{ faults: "refuse=2,hnag=3" }, '--faults "hnag": none of refuse, lie, many-rows'],
     [{ faults: "hang=x" }, '--faults hang= "x": not a whole number'],
     [{ faults: "hang=1=2" }, '--faults "hang=1=2": not of the form NAME=COUNT'],
     [{ faults: "hang=40" }, "40 faulty nodes leave no healthy one in a network of 40"],
@@ -54,6 +86,28 @@ describe("a typed devnet", () => {
       "dialect 2021-06 has no port in its rows: its nodes can only be on port 8088",
     ],
     [{ nodes: "501", shape: "mesh" }, "a mesh has at most 500 nodes, not 501"],
+    [{ ipv6: "two" }, '--ipv6 "two": not a whole number'],
+    [{ ipv6: "1001" }, "ipv6 1001: not a whole number from 0 to 1000"],
+    [{ sharedAddress: "41" }, "sharedAddress 41: there are only 40 nodes"],
+    [{ sharedAddress: "3", port: "65534" }, "sharedAddress 3: so many ports do not follow on port 65534"],
+    [
+      { sharedAddress: "2", port: "8088", dialects: "2021-06" },
+      "dialect 2021-06 has no port in its rows: its nodes can only be on port 8088, none of which shares its address",
+    ],
+    [
+      { ipv6: "1", port: "8088", dialects: "2021-03-21" },
+      "ipv6 1: no row of the dialects 2021-03-21 can name them",
+    ],
+    [
+      { ipv6: "2", port: "8088", dialects: "2021-06" },
+      "ipv6 2: no row of the dialects 2021-06 can name them",
+    ],
+    [{ bandwidth: "fast" }, '--bandwidth "fast": not a rate in Mbit/s such as 100 or 0.5'],
+    [{ bandwidth: "10,0" }, "bandwidthMbps 0: not a number from 0.001 to 100000"],
+    [{ upload: "" }, '--upload "": not a rate in Mbit/s'],
+    [{ speedTestFile: "lost" }, '--speed-test-file "lost": none of present, missing'],
+    [{ victimNet: "127.0.0.0/20" }, "net 127.0.0.0/20: fewer than 4096 hosts"],
+    [{ victimPort: "0" }, "victimPort 0: not a whole number from 1 to 65535"],
     [{ firstAddress: "localhost" }, "first address localhost: not an IPv4 address"],
   ])("is refused as %j with the bad part named", (text, message) => {
     expect(() => typed(text)).toThrow(DevnetError);
@@ -69,6 +123,9 @@ describe("a devnet's options from a program", () => {
     [{ dialects: ["1999" as DialectName] }, "dialect 1999: none of"],
     [{ nodes: 5, faults: { hang: 3 }, entryNodes: 3 }, "entryNodes 3: only 2 of 5 nodes are healthy"],
     [{ delayMs: 0.5 }, "delayMs 0.5: not a whole number"],
+    [{ bandwidthMbps: [] }, "bandwidthMbps: at least one rate is needed"],
+    [{ uploadMbps: NaN }, "uploadMbps NaN: not a number from 0.001 to 100000"],
+    [{ ipv6: 0.5 }, "ipv6 0.5: not a whole number"],
     [{ rowsPerTable: 1 }, "rowsPerTable 1: not a whole number from 2 to 4096"],
   ])("are refused as %j", (options, message) => {
     expect(() => checkOptions({ nodes: 40, ...options })).toThrow(message);

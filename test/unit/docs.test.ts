@@ -2,11 +2,14 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "@jest/globals";
 import { Code } from "@connectrpc/connect";
+import { parseFilter } from "../../src/filter/filter.js";
+import { filterLimits } from "../../src/filter/limits.js";
 import { defaultLimits } from "../../src/gateway/limits.js";
 import { crawlLimits, tableLimits } from "../../src/p2p/limits.js";
 import { rowRejections } from "../../src/peer-api/contract.js";
 import { routeLimits } from "../../src/peer-api/limits.js";
 import { codeOf } from "../../src/rpc/errors.js";
+import { nodeFields } from "../../src/p2p/node-fields.js";
 
 /** Reads the table below a heading as rows of cells, without its two heading rows. */
 function tableBelow(file: string, heading: string, index = 0): string[][] {
@@ -57,9 +60,27 @@ describe("docs/limits.md", () => {
     expect(listed).toEqual([...rowRejections]);
   });
 
-  it("lists every limit of a crawl, of the table and of callers, and no other", () => {
+  it("lists every limit of a crawl, of the table, of filters and of callers, and no other", () => {
     expect(numbersIn(tableBelow("limits.md", "A crawl"))).toEqual(crawlLimits);
     expect(numbersIn(tableBelow("limits.md", "The IP table"))).toEqual(tableLimits);
+    expect(numbersIn(tableBelow("limits.md", "Filters and orders"))).toEqual(filterLimits);
     expect(numbersIn(tableBelow("limits.md", "Callers"))).toEqual(defaultLimits);
+  });
+});
+
+describe("docs/filters.md", () => {
+  it("lists every field of a node with its type, and no other", () => {
+    const listed = tableBelow("filters.md", "Fields of ListNodes").map(([field = "", type]) => [
+      field.replaceAll("`", ""),
+      type,
+    ]);
+    expect(listed).toEqual(Object.entries(nodeFields).map(([name, { type }]) => [name, type]));
+  });
+
+  it("begins with examples that a node list takes", () => {
+    const text = readFileSync(new URL("../../docs/filters.md", import.meta.url), "utf8");
+    const examples = text.split("```")[1]?.trim().split("\n") ?? [];
+    expect(examples.length).toBeGreaterThan(1);
+    for (const example of examples) expect(() => parseFilter(example, nodeFields)).not.toThrow();
   });
 });

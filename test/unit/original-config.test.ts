@@ -76,6 +76,8 @@ describe("config.json of the original", () => {
 
   it("that is not there means defaults under the base folder", () => {
     expect(readOriginalConfig(base)).toEqual({ ...defaults(), present: false });
+    write("");
+    expect(readOriginalConfig(base)).toEqual({ ...defaults(), present: false });
     write({});
     expect(readOriginalConfig(base)).toEqual({ ...defaults(), present: true });
   });
@@ -112,6 +114,10 @@ describe("config.json of the original", () => {
     ["true", true],
     ["False", false],
     [false, false],
+    ["0", false],
+    ["1", true],
+    [0, false],
+    [1, true],
   ])("is of a test when Test is %j: %p", (value, isTest) => {
     write({ Test: value });
     expect(readOriginalConfig(base).isTest).toBe(isTest);
@@ -136,7 +142,8 @@ describe("config.json of the original", () => {
     ["ServerPort", 80.5],
     ["ServerPort", {}],
     ["Test", "maybe"],
-    ["Test", 1],
+    ["Test", 2],
+    ["Test", "2"],
   ])("is refused by file and key when %s is %j", (key, value) => {
     write({ [key]: value });
     expect(() => readOriginalConfig(base)).toThrow(ConfigError);
@@ -144,7 +151,7 @@ describe("config.json of the original", () => {
   });
 
   it.each([
-    ["", "is not JSON"],
+    [" ", "is not JSON"],
     ["{", "is not JSON"],
     ["[]", "does not hold a JSON object"],
     [`{}${" ".repeat(1024 * 1024)}`, "is larger than 1 MiB"],

@@ -13,7 +13,7 @@ function walk(all: NodeRecord[], pageSize: number): string[][] {
   const pages: string[][] = [];
   let pageToken = "";
   do {
-    const page = pageOf(all, { pageSize, pageToken }, nobody);
+    const page = pageOf(all, { pageSize, pageToken, filter: "", orderBy: "" }, nobody);
     pages.push(page.nodes.map(({ name }) => name));
     pageToken = page.nextPageToken;
   } while (pageToken !== "");
@@ -50,13 +50,21 @@ describe("the pages of the table", () => {
 
   it("go on after the place where they stopped, though nodes come and go", () => {
     const all = records(10).sort((a, b) => (a.address.host < b.address.host ? -1 : 1));
-    const first = pageOf(all, { pageSize: 5, pageToken: "" }, nobody);
-    const rest = pageOf(all.slice(6), { pageSize: 50, pageToken: first.nextPageToken }, nobody);
+    const first = pageOf(all, { pageSize: 5, pageToken: "", filter: "", orderBy: "" }, nobody);
+    const rest = pageOf(
+      all.slice(6),
+      { pageSize: 50, pageToken: first.nextPageToken, filter: "", orderBy: "" },
+      nobody,
+    );
     expect(rest.nodes.map(({ address }) => address)).toEqual(all.slice(6).map(({ address }) => address));
   });
 
   it("say which node is our own", () => {
-    const [first] = pageOf(records(2), { pageSize: 1, pageToken: "" }, () => true).nodes;
+    const [first] = pageOf(
+      records(2),
+      { pageSize: 1, pageToken: "", filter: "", orderBy: "" },
+      () => true,
+    ).nodes;
     expect(first!.isSelf).toBe(true);
   });
 
@@ -67,6 +75,62 @@ describe("the pages of the table", () => {
     `${Buffer.from("n1:a").toString("base64url")}=`,
     "bjE6YQ\n",
   ])("are not continued by a token that is none of ours: %j", (pageToken) => {
-    expect(() => pageOf(records(3), { pageSize: 1, pageToken }, nobody)).toThrow(P2pError);
+    expect(() => pageOf(records(3), { pageSize: 1, pageToken, filter: "", orderBy: "" }, nobody)).toThrow(
+      P2pError,
+    );
+  });
+
+  const measured = (n: number, latencyNs: number): NodeRecord =>
+    aRecord({ address: anAddress(n), measurement: { latencyNs, sampleCount: 3 }, state: "ACTIVE" });
+  const list = { pageSize: 2, pageToken: "", filter: "state = ACTIVE", orderBy: "measurement.latency desc" };
+
+  it("hold the nodes that pass the filter, in the order asked for, then by name", () => {
+    const all = [
+      measured(1, 10),
+      measured(2, 30),
+      measured(3, 20),
+      measured(4, 20),
+      aRecord({ address: anAddress(5) }),
+    ];
+    const first = pageOf(all, list, nobody);
+    const second = pageOf(all, { ...list, pageToken: first.nextPageToken }, nobody);
+    const hosts = [...first.nodes, ...second.nodes].map(({ address }) => address.host);
+    expect(hosts).toEqual([2, 3, 4, 1].map((n) => anAddress(n).host));
+    expect(second.nextPageToken).toBe("");
+  });
+
+  it("go on where they stopped in an order of one's own, though the last node shown has left", () => {
+    const all = [measured(1, 40), measured(2, 30), measured(3, 20), measured(4, 10)];
+    const { nextPageToken: pageToken } = pageOf(all, list, nobody);
+    const rest = pageOf([...all.slice(0, 1), ...all.slice(2)], { ...list, pageToken }, nobody);
+    expect(rest.nodes.map(({ address }) => address.host)).toEqual([anAddress(4).host]);
+    const still = pageOf([measured(9, 50), ...all], { ...list, pageToken }, nobody);
+    expect(still.nodes.map(({ address }) => address.host)).toEqual([3, 4].map((n) => anAddress(n).host));
+  });
+
+  it("belong to one filter and one order", () => {
+    const all = [measured(1, 10), measured(2, 30), measured(3, 20)];
+    const { nextPageToken: pageToken } = pageOf(all, list, nobody);
+    for (const other of [
+      { ...list, filter: "" },
+      { ...list, orderBy: "name" },
+    ]) {
+      expect(() => pageOf(all, { ...other, pageToken }, nobody)).toThrow(/another filter/);
+    }
+  });
+
+  it("are refused with the column where a filter or an order goes wrong", () => {
+    const refusal = (request: Partial<typeof list>): unknown => {
+      try {
+        return pageOf([], { ...list, ...request }, nobody);
+      } catch (error) {
+        return error;
+      }
+    };
+    const filter = { reason: "INVALID_FILTER", field: "filter", metadata: { column: "9" } };
+    expect(refusal({ filter: "nat AND  =" })).toMatchObject({ reason: "INVALID_FILTER", field: "filter" });
+    expect(refusal({ filter: "state = SLEEPING" })).toMatchObject(filter);
+    const order = { reason: "INVALID_ORDER_BY", field: "order_by", metadata: { column: "7" } };
+    expect(refusal({ orderBy: "name, nome" })).toMatchObject(order);
   });
 });

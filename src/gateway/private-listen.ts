@@ -4,8 +4,13 @@ import type { Server } from "node:net";
 import { platform } from "node:os";
 import { dirname, join } from "node:path";
 
-/** What sockaddr_un holds before its final NUL: 108 bytes on Linux, 104 on BSD and macOS. */
-const MAX_PATH_BYTES = platform() === "linux" ? 107 : 103;
+/**
+ * What sockaddr_un holds before its final NUL, in bytes: 108 on Linux, 104 on BSD and macOS.
+ *
+ * `config/socket-path.ts` says the same: it chooses a path that fits, this refuses one that does not, and neither room
+ * may import the other. test/unit/cli-borders.test.ts compares the two.
+ */
+export const maxListenPathBytes = platform() === "linux" ? 107 : 103;
 
 /**
  * Listens on a Unix socket that has mode 0600 from the first instant, in place of whatever had the path.
@@ -18,8 +23,8 @@ const MAX_PATH_BYTES = platform() === "linux" ? 107 : 103;
  */
 export async function listenOnPath(server: Server, path: string): Promise<() => void> {
   // The shorter private path may well fit, and then the socket would be there and nobody could connect to it.
-  if (Buffer.byteLength(path) > MAX_PATH_BYTES) {
-    throw new Error(`the socket path is longer than ${MAX_PATH_BYTES} bytes: ${path}`);
+  if (Buffer.byteLength(path) > maxListenPathBytes) {
+    throw new Error(`the socket path is longer than ${maxListenPathBytes} bytes: ${path}`);
   }
   const privateFolder = mkdtempSync(join(dirname(path), ".s"));
   const hiddenPath = join(privateFolder, "s");

@@ -1,0 +1,63 @@
+/** What a node does with a request it has read, and what decides it. */
+
+import type { BadBodies } from "./bad-bodies.js";
+import type { Reply } from "./replies.js";
+
+/** The two answers that healthy nodes give. */
+export type HealthyAnswer =
+  | { readonly kind: "reply"; readonly reply: Reply; readonly lateByMs?: number }
+  | Download;
+
+/** The speed test's file, as fast as the node's line and the caller allow. */
+export interface Download {
+  readonly kind: "download";
+  readonly sizeBytes: number;
+  /** Drops the connection with a TCP reset after so many bytes. @default never */
+  readonly resetAfterBytes?: number;
+  readonly lateByMs?: number;
+}
+
+export type Answer =
+  | HealthyAnswer
+  /** Says nothing; the connection stays open. */
+  | { readonly kind: "silence" }
+  /** Drops the connection with a TCP reset. */
+  | { readonly kind: "reset" }
+  | Drip
+  /** Headers, the text, then filling as fast as the caller takes it, for ever. */
+  | { readonly kind: "flood"; readonly opening: string; readonly filling: string };
+
+/** Headers, the text, then one byte of filling at a time, for ever. */
+export interface Drip {
+  readonly kind: "drip";
+  readonly opening: string;
+  readonly filling: string;
+  /** @default 100 */
+  readonly intervalMs?: number;
+  /** @default JSON */
+  readonly contentType?: string;
+  /** The Content-Length. @default none, and chunks */
+  readonly statedBytes?: number;
+}
+
+/** What a request is for, where faults make a difference. */
+export type Purpose = "exchange" | "download" | "upload" | "other";
+
+/** What a fault may use: the request, and the answer a healthy node would give. */
+export interface Scene {
+  readonly healthy: HealthyAnswer;
+  /** `exchange` is POST /IpTable, whatever its body is like. */
+  readonly purpose: Purpose;
+  /** With the query. */
+  readonly path: string;
+  readonly bodies: BadBodies;
+  readonly slowDelayMs: number;
+  /** Another node, `HOST:PORT`. */
+  readonly otherNode: string;
+  /** The table of a node that lies; empty for everybody else. */
+  readonly falseTable: Buffer;
+}
+
+export type Spoil = (scene: Scene) => Answer;
+
+export const replyWith = (reply: Reply): Answer & { readonly kind: "reply" } => ({ kind: "reply", reply });
