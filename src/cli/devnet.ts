@@ -8,7 +8,10 @@ import { type Surroundings, untilAborted } from "./surroundings.js";
 
 export function addDevnetFlags(command: Command): void {
   command
-    .option("--nodes <N>", "how many nodes, faulty ones included", "40")
+    .option(
+      "--nodes <N>",
+      "how many nodes, faulty ones included (default 40, or more where faults need room)",
+    )
     .option("--port <PORT>", "one port for all nodes (default: a free one)")
     .option("--delay <DURATION>", "before each answer, such as 20ms (default 0)")
     .option("--seed <N>", "the same seed and flags give the same network (default 1)")
@@ -17,7 +20,16 @@ export function addDevnetFlags(command: Command): void {
     .option("--rows <N>", "rows of a table of shape random (default 6)")
     .option("--dialects <LIST>", "versions that the nodes speak: 2021-07,2026-01 (default all)")
     .option("--first-address <IP>", "address of the first node (default 127.0.1.1)")
-    .option("--ipv6", "one more node, on ::1")
+    .option("--ipv6 [N]", "N more nodes on ::1, one without N")
+    .option("--shared-address <N>", "the last N nodes share one address, each on a port of its own")
+    .option(
+      "--bandwidth <MBPS>",
+      "rate of GET /50 in Mbit/s: 100, or 100,10 for nodes by turns (default unlimited)",
+    )
+    .option("--upload <MBPS>", "rate of GET /upload, likewise")
+    .option("--speed-test-file <STATE>", "present or missing (default present)")
+    .option("--victim-net <NET>", "whom nodes with the fault victims name (default 127.200.0.0/16)")
+    .option("--victim-port <PORT>", "on which port (default the devnet's)")
     .option("--ledger <FILE>", "append each call to this file as a line of JSON");
 }
 
@@ -26,7 +38,7 @@ export async function runDevnet(
   surroundings: Surroundings,
 ): Promise<number> {
   const { output, signal } = surroundings;
-  const devnet = await openDevnet(readOptions(options as unknown as DevnetOptionText));
+  const devnet = await openDevnet(readOptions(options));
   output.stdout.write(describe(devnet));
   await untilAborted(signal);
   await devnet.close();

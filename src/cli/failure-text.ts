@@ -35,11 +35,18 @@ function textOfCall(error: ConnectError): string {
 
 /** An error that did not come from the service: mostly nobody is there, or it is no gateway. */
 function textOfConnection(error: ConnectError): string {
-  const { code, message } = (error.cause ?? {}) as { code?: unknown; message?: unknown };
-  if (typeof code === "string" && error.code === Code.Unavailable) {
-    return oneLine(`no gateway answers: ${typeof message === "string" ? message : code}`);
+  const { code, message, address, port } = (error.cause ?? {}) as NodeJS.ErrnoException & Endpoint;
+  if (typeof code === "string" && (error.code === Code.Unavailable || code === "ENOENT")) {
+    if (address === undefined) return oneLine(`no gateway answers: ${message || code}`);
+    return oneLine(`no gateway answers at ${address}${port === undefined ? "" : `:${port}`} (${code})`);
   }
   return oneLine(`${error.rawMessage} (${Code[error.code].replace(/\B[A-Z]/g, "_$&").toUpperCase()})`);
+}
+
+/** What Node tells of a connection that was not made: an IP address with a port, or the path of a socket. */
+interface Endpoint {
+  readonly address?: string;
+  readonly port?: number;
 }
 
 function textOf(error: unknown): string {

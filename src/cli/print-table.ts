@@ -12,6 +12,7 @@ const nameOfState = {
   [Node_State.ACTIVE]: "active",
   [Node_State.UNREACHABLE]: "unreachable",
   [Node_State.UNPROBED]: "unprobed",
+  [Node_State.QUARANTINED]: "quarantined",
 } as const satisfies Record<Node_State, string>;
 
 interface Column {

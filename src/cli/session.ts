@@ -4,12 +4,13 @@ import { type Client, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { type App, BaseFolderTakenError, openApp } from "../app.js";
 import { type GatewayConfig, loadConfig } from "../config/config.js";
-import { allSettings } from "../config/settings.js";
+import { allSettings, settings } from "../config/settings.js";
 import { socketPathOf } from "../config/socket-path.js";
 import { ClientService } from "../gen/p2prc/client/v1/client_service_pb.js";
-import { silentLogger } from "../observability/logger.js";
+import { type Logger, silentLogger } from "../observability/logger.js";
 import { UsageError } from "./errors.js";
 import { openLogger } from "../observability/open-logger.js";
+import { type Link, SteadyLink } from "./steady-link.js";
 import type { Surroundings } from "./surroundings.js";
 
 export type GatewayClient = Client<typeof ClientService>;
@@ -30,7 +31,8 @@ export interface SessionOptions {
 }
 
 /**
- * Talks to the gateway that serves on the base folder, or opens one in this process on the same socket.
+ * Talks to the gateway that serves on the base folder, or opens one in this process on the same socket. Should the
+ * one that serves be about to close, as one that another command opened for itself is, the next is found or opened.
  *
  * @throws {UsageError} `--gateway` is no URL, or comes with flags that configure another gateway
  * @throws {ConfigError} the configuration is not accepted
@@ -44,12 +46,21 @@ export async function openSession(options: SessionOptions, surroundings: Surroun
   const { env, cwd, output, signal } = surroundings;
   const config = loadConfig({ flags, env, cwd });
   const logger = flags["logLevel"] === undefined ? silentLogger : openLogger(config.logLevel, output.stderr);
-  const app = await openInProcess(config, logger);
-  const session = connectToSocket(app?.socketPath ?? socketPathOf(config.baseDir), app);
-  if (app === undefined) warnOfIdleFlags(flags, surroundings);
-  if (signal.aborted) await session.close();
+  let hasWarned = false;
+  const link = new SteadyLink(await linkToBaseFolder(config, logger), {
+    relink: () => linkToBaseFolder(config, logger),
+    onReached: ({ isOwn }) => {
+      if (!isOwn && !hasWarned) warnOfIdleFlags(flags, surroundings);
+      hasWarned = true;
+    },
+  });
+  if (signal.aborted) await link.close();
   signal.throwIfAborted();
-  return session;
+  return {
+    client: createClient(ClientService, link),
+    target: socketPathOf(config.baseDir),
+    close: () => link.close(),
+  };
 }
 
 /** Runs something with a session that is closed at the end, whatever the end. */
@@ -80,7 +91,9 @@ export function connectToUrl(baseUrl: string): Session {
 }
 
 /** The Connect protocol over the socket of a base folder, which is the operator's own door. */
-function connectToSocket(socketPath: string, app: App | undefined): Session {
+async function linkToBaseFolder(config: GatewayConfig, logger: Logger): Promise<Link> {
+  const app = await openInProcess(config, logger);
+  const socketPath = app?.socketPath ?? socketPathOf(config.baseDir);
   const agent = new Agent({ keepAlive: true });
   const transport = createConnectTransport({
     baseUrl: "http://localhost",
@@ -88,8 +101,9 @@ function connectToSocket(socketPath: string, app: App | undefined): Session {
     nodeOptions: { socketPath, agent },
   });
   return {
-    client: createClient(ClientService, transport),
+    transport,
     target: socketPath,
+    isOwn: app !== undefined,
     close: async () => {
       agent.destroy();
       await app?.close();
@@ -98,7 +112,7 @@ function connectToSocket(socketPath: string, app: App | undefined): Session {
 }
 
 /** @returns undefined if another process serves on the base folder */
-async function openInProcess(config: GatewayConfig, logger: typeof silentLogger): Promise<App | undefined> {
+async function openInProcess(config: GatewayConfig, logger: Logger): Promise<App | undefined> {
   try {
     return await openApp({ config, logger, listen: false });
   } catch (error) {
@@ -117,6 +131,11 @@ function readGatewayUrl(text: string): string {
 
 function requireNoConfiguration(flags: SessionOptions["flags"]): void {
   const [given] = flagsGiven(flags);
+  if (given === settings.base.flag) {
+    throw new UsageError(
+      `${given} names the gateway of a folder, and --gateway another one: give one of them`,
+    );
+  }
   if (given !== undefined) {
     throw new UsageError(`${given} configures a gateway, and --gateway names one that runs already`);
   }

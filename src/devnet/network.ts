@@ -133,6 +133,7 @@ function dealDialects(
 
 /** Adds the nodes on ::1: each is known to one healthy node whose rows can name it, the nearest such nodes by turns. */
 function withIpv6Nodes(nodes: readonly PlannedNode[], count: number, random: Random): readonly PlannedNode[] {
+  if (count === 0) return nodes;
   const known = nodes.map(({ neighbours }) => [...neighbours]);
   const nearest = [...nodes.entries()]
     .filter(([, { fault }]) => fault === undefined)

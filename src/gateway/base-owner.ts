@@ -67,7 +67,10 @@ async function takeLock(socketPath: string, deadlineMs: number): Promise<Lock> {
       const lock = taker.tryToTake();
       if (lock !== undefined) return lock;
       const seen = lookAtLock(lockPath);
-      if (seen === undefined) continue;
+      if (seen === undefined) {
+        await delay(0); // Given back in between.
+        continue;
+      }
       if (watched?.identity !== seen.identity) watched = { ...seen, sinceMs: performance.now() };
       if (isAbandoned(seen, watched.sinceMs)) breakLock(lockPath, seen);
       else if (performance.now() > deadlineMs + takeoverPollMs) throw new BaseFolderTakenError(socketPath);

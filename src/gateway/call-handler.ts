@@ -6,6 +6,7 @@ import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from
 import type { Logger } from "../observability/logger.js";
 import { answerPreflight, isPreflight, setCorsHeaders } from "./cors.js";
 import type { GatewayLimits } from "./limits.js";
+import { dropLongDeadlines } from "./long-deadlines.js";
 import { isAllowed, type OriginPolicy } from "./origin-policy.js";
 import { limitRequestBody } from "./request-body.js";
 import { endStreamAfterResponse, limitStalls, type NodeResponse } from "./response-limits.js";
@@ -17,6 +18,8 @@ export type NodeHandler = (request: NodeRequest, response: NodeResponse) => void
 
 export interface CallHandlerOptions {
   readonly handlers: readonly UniversalHandler[];
+  /** Stand in for `handlers` while the gateway drains: they refuse each call in the protocol of its caller. */
+  readonly refusals: readonly UniversalHandler[];
   readonly originPolicy: OriginPolicy;
   readonly shutdownSignal: AbortSignal;
   readonly limits: GatewayLimits;
@@ -31,28 +34,31 @@ export interface CallHandlerOptions {
  */
 export function createCallHandler(options: CallHandlerOptions): NodeHandler {
   const { originPolicy, shutdownSignal, limits } = options;
-  const handlers = new Map(options.handlers.map((handler) => [handler.requestPath, handler]));
+  const handlers = byPath(options.handlers);
+  const refusals = byPath(options.refusals);
 
   return (request, response) => {
     const { method = "", url = "", headers } = request;
     endStreamAfterResponse(response, limits);
     setCorsHeaders(originPolicy, headers, response);
-    if (shutdownSignal.aborted) {
-      // A connection that was busy when draining began. 503 reads as UNAVAILABLE: try another gateway.
-      closeAfter(response);
-      answer(response, 503);
-    } else if (!isAllowed(originPolicy, method, headers)) {
+    // A call on a connection that was busy when draining began.
+    const isLate = shutdownSignal.aborted;
+    if (isLate) closeAfter(response);
+    if (!isAllowed(originPolicy, method, headers)) {
       answer(response, 403, "this origin or host may not call; see corsOrigins\n");
     } else if (isPreflight(method, headers)) {
       answerPreflight(response);
     } else {
-      const handler = handlers.get(url.split("?", 1)[0] ?? "");
+      const handler = (isLate ? refusals : handlers).get(url.split("?", 1)[0] ?? "");
       // 404 reads as UNIMPLEMENTED in all three protocols.
       if (handler) void serve(handler, request, response, options);
       else answer(response, 404);
     }
   };
 }
+
+const byPath = (handlers: readonly UniversalHandler[]): ReadonlyMap<string, UniversalHandler> =>
+  new Map(handlers.map((handler) => [handler.requestPath, handler]));
 
 async function serve(
   handler: UniversalHandler,
@@ -105,7 +111,9 @@ function toCall(
     },
   });
   try {
-    return { ...universalRequestFromNodeRequest(request, response, undefined, undefined), body };
+    const call = universalRequestFromNodeRequest(request, response, undefined, undefined);
+    dropLongDeadlines(call.header);
+    return { ...call, body };
   } catch {
     return undefined;
   }

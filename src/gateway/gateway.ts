@@ -1,17 +1,12 @@
 import { setMaxListeners } from "node:events";
-import {
-  Code,
-  ConnectError,
-  type ConnectRouter,
-  createConnectRouter,
-  type Interceptor,
-} from "@connectrpc/connect";
+import { type ConnectRouter, createConnectRouter, type Interceptor } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { Health } from "../gen/grpc/health/v1/health_pb.js";
 import type { Logger } from "../observability/logger.js";
 import { createCallHandler } from "./call-handler.js";
 import { type Door, type DoorName, openDoor, type Place } from "./door.js";
+import { createRefusals, shuttingDown } from "./draining.js";
 import { registerHealth, ServingState } from "./health.js";
 import { defaultLimits, type GatewayLimits } from "./limits.js";
 import { createOriginPolicy } from "./origin-policy.js";
@@ -30,7 +25,10 @@ export interface GatewayOptions {
   readonly socketPath?: string | undefined;
   /** Registers the services for callers that come through this door. Health and reflection are added. */
   readonly routes: (router: ConnectRouter, door: DoorName) => void;
-  /** Around every call of these services. @default none */
+  /**
+   * Around every call of these services. While the gateway drains, calls reach them as well and then fail with a bare
+   * UNAVAILABLE, which an interceptor may give details. @default none
+   */
   readonly interceptors?: readonly Interceptor[];
   /** Origins of web pages that may call, such as `https://app.example.org`. Empty: no CORS. */
   readonly corsOrigins: readonly string[];
@@ -70,9 +68,9 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const originPolicy = createOriginPolicy(options.corsOrigins, listen?.host);
 
   const open = async (name: DoorName, place: Place) => {
-    const handlers = createHandlers(options, name, limits, state, shutdown.signal);
+    const calls = createHandlers(options, name, limits, state, shutdown.signal);
     const shutdownSignal = shutdown.signal;
-    const handler = createCallHandler({ handlers, originPolicy, shutdownSignal, limits, logger });
+    const handler = createCallHandler({ ...calls, originPolicy, shutdownSignal, limits, logger });
     const door = await openDoor({ name, place, handler, limits, logger });
     doors.push(door);
     logger.info({ door: name, at: door.url ?? socketPath }, "listening");
@@ -100,7 +98,7 @@ function createHandlers(
   limits: GatewayLimits,
   state: ServingState,
   shutdownSignal: AbortSignal,
-): UniversalHandler[] {
+): Record<"handlers" | "refusals", UniversalHandler[]> {
   const common = {
     acceptCompression: [compressionGzip, compressionBrotli],
     readMaxBytes: limits.maxRequestMessageBytes,
@@ -108,7 +106,8 @@ function createHandlers(
     // No maxTimeoutMs: a longer deadline would be refused, not shortened.
   };
   // Calls under way may finish while the gateway drains: their signal tells of the caller, not of the shutdown.
-  const served = createConnectRouter({ ...common, interceptors: [...(options.interceptors ?? [])] });
+  const interceptors = [...(options.interceptors ?? [])];
+  const served = createConnectRouter({ ...common, interceptors });
   options.routes(served, door);
   const services = [
     ...new Set(served.handlers.map((handler) => handler.service)),
@@ -118,7 +117,8 @@ function createHandlers(
   const own = createConnectRouter({ ...common, shutdownSignal });
   registerHealth(own, state, new Set(services.map((service) => service.typeName)));
   registerReflection(own, services);
-  return [...served.handlers, ...own.handlers];
+  const handlers = [...served.handlers, ...own.handlers];
+  return { handlers, refusals: createRefusals(services, { ...common, interceptors }) };
 }
 
 function createClosing(
@@ -134,7 +134,7 @@ function createClosing(
     // In this order: watchers of health hear NOT_SERVING before their stream is told to end.
     state.end();
     for (const door of doors) door.drain();
-    shutdown.abort(new ConnectError("the gateway is shutting down", Code.Unavailable));
+    shutdown.abort(shuttingDown());
     return Promise.all(doors.map((door) => door.closed));
   };
   return async (graceMs = DEFAULT_GRACE_MS) => {

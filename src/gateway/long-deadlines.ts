@@ -1,5 +1,3 @@
-import type { IncomingHttpHeaders } from "node:http";
-
 /** The longest delay a timer of Node knows: about 24.8 days. A longer one fires after 1 ms, with a warning. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -13,26 +11,23 @@ const MS_BY_UNIT: Readonly<Record<string, number>> = {
 };
 
 /**
- * Takes deadlines away that no timer can hold, in the headers of all three protocols, so that such a call has none.
+ * Takes deadlines away that no timer can hold, in the headers of all three protocols: such a call then has none.
  *
- * There is no maximum for a caller's deadline, but connect gives it to setTimeout as it is: the call would end at once.
- * What is malformed stays, and connect refuses it.
+ * There is no maximum for a caller's deadline, but connect gives it to setTimeout as it is, and the call would end at
+ * once. What is malformed stays, and connect refuses it.
  */
-export function dropLongDeadlines(headers: IncomingHttpHeaders): IncomingHttpHeaders {
-  const kept = { ...headers };
-  if (isTooLong(connectTimeoutMs(kept["connect-timeout-ms"]))) delete kept["connect-timeout-ms"];
-  if (isTooLong(grpcTimeoutMs(kept["grpc-timeout"]))) delete kept["grpc-timeout"];
-  return kept;
+export function dropLongDeadlines(header: Headers): void {
+  if (connectTimeoutMs(header.get("connect-timeout-ms") ?? "") > MAX_TIMER_MS) {
+    header.delete("connect-timeout-ms");
+  }
+  if (grpcTimeoutMs(header.get("grpc-timeout") ?? "") > MAX_TIMER_MS) header.delete("grpc-timeout");
 }
 
-const isTooLong = (timeoutMs: number): boolean => timeoutMs > MAX_TIMER_MS;
+/** @returns NaN if malformed */
+const connectTimeoutMs = (value: string): number => (/^\d{1,10}$/.test(value) ? Number(value) : Number.NaN);
 
-/** @returns NaN if the header is absent or malformed */
-const connectTimeoutMs = (value: unknown): number =>
-  typeof value === "string" && /^\d{1,10}$/.test(value) ? Number(value) : Number.NaN;
-
-/** @returns NaN if the header is absent or malformed */
-function grpcTimeoutMs(value: unknown): number {
-  const [, count, unit = ""] = (typeof value === "string" && /^(\d{1,8})([HMSmun])$/.exec(value)) || [];
+/** @returns NaN if malformed */
+function grpcTimeoutMs(value: string): number {
+  const [, count, unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(value) ?? [];
   return Number(count) * (MS_BY_UNIT[unit] ?? Number.NaN);
 }

@@ -1,6 +1,7 @@
 /** The nouns of the peer-to-peer module, in plain types. `rpc` converts them, nothing else leaves this room. */
 import type { NodeImage, NodeSpecs, PeerAddress, PeerRow, RowRejection } from "../peer-api/contract.js";
 import type { PeerFailure } from "../peer-api/errors.js";
+import type { QuarantineReason } from "./quarantine.js";
 
 /**
  * Who asks. An operator sits at the machine (local socket, command line) and may name any address; everybody else
@@ -9,7 +10,7 @@ import type { PeerFailure } from "../peer-api/errors.js";
 export type Caller = "remote" | "operator";
 
 /** Outcome of the last probe. */
-export type NodeState = "ACTIVE" | "UNREACHABLE" | "UNPROBED";
+export type NodeState = "ACTIVE" | "UNREACHABLE" | "UNPROBED" | "QUARANTINED";
 
 export interface Measurement {
   /** Best round trip / 2, in nanoseconds, > 0. */
@@ -39,6 +40,8 @@ export interface Node {
   readonly address: PeerAddress;
   readonly row: PeerRow;
   readonly state: NodeState;
+  /** Why it is in quarantine; empty = it is not. */
+  readonly stateReason: QuarantineReason | "";
   readonly isSelf: boolean;
   readonly measurement?: Measurement;
   readonly specs?: NodeSpecs & { readonly observeTimeMs: number };

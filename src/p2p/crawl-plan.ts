@@ -1,4 +1,5 @@
 import type { PeerApi, PeerRow, TableForm } from "../peer-api/contract.js";
+import type { Logger } from "../observability/logger.js";
 import type { AddressPolicy } from "./address-policy.js";
 import type { Clock } from "./clock.js";
 import type { NodeRecord } from "./node-record.js";
@@ -14,12 +15,15 @@ export interface CrawlDeps {
   /** The row that tells others of us; undefined where no P2PRC server runs beside us. */
   readonly findOwnRow: (publicIpAddress: string) => Promise<PeerRow | undefined>;
   readonly policy: AddressPolicy;
+  readonly logger: Logger;
 }
 
 /** What one crawl is to do. */
 export interface CrawlPlan {
   /** `crawls/UUID`. */
   readonly name: string;
+  /** Keys of the nodes that stand in the local table. */
+  readonly startedFrom: ReadonlySet<string>;
   /** The local table and the seeds. */
   readonly start: readonly NodeRecord[];
   readonly maxHops: number;

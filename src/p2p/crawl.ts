@@ -36,7 +36,7 @@ export class Crawl {
   #api: PeerApi;
   readonly #queue: VisitQueue;
   readonly #hops: HopLedger;
-  readonly #met = new MetNodes();
+  readonly #met: MetNodes;
   #own: OwnIdentity;
   #ownSettled: Promise<OwnAddress> | undefined;
   #form: Promise<TableForm> | undefined;
@@ -50,6 +50,7 @@ export class Crawl {
   constructor(plan: CrawlPlan, deps: CrawlDeps) {
     const { clock } = deps;
     this.#plan = plan;
+    this.#met = new MetNodes(plan.startedFrom);
     this.#deps = deps;
     this.#own = { ...deps.own, publicIpAddress: "" };
     this.over = new Promise((resolve) => {
@@ -130,7 +131,10 @@ export class Crawl {
 
   /** What was learnt so far. */
   get findings(): CrawlFindings {
-    return this.#met.findings((record) => isOwnNode(record.address, record.row, this.#own));
+    return this.#met.findings(
+      (record) => isOwnNode(record.address, record.row, this.#own),
+      this.#deps.clock.nowMs(),
+    );
   }
 
   #enqueue(node: MetNode): void {
@@ -205,7 +209,7 @@ export class Crawl {
       return false;
     }
     this.#answered(node, result);
-    const mayAsk = node.hop < this.#plan.maxHops;
+    const mayAsk = node.hop < this.#plan.maxHops && node.record.state !== "QUARANTINED";
     if (mayAsk) this.#hops.open(node.hop + 1);
     this.#hops.done(node.hop, false);
     return mayAsk;
@@ -218,10 +222,13 @@ export class Crawl {
   #answered(node: MetNode, probe: Probe): void {
     const observeTimeMs = this.#deps.clock.nowMs();
     const { specs, ...measured } = probe;
+    const { quarantine, ...record } = node.record;
+    const isQuarantined = quarantine !== undefined && observeTimeMs < quarantine.untilMs;
     node.fate = "answered";
     node.record = {
-      ...node.record,
-      state: "ACTIVE",
+      ...record,
+      ...(isQuarantined ? { quarantine } : {}),
+      state: isQuarantined ? "QUARANTINED" : "ACTIVE",
       silentCrawlCount: 0,
       measurement: { ...measured, measureTimeMs: observeTimeMs },
       specs: { ...specs, observeTimeMs },
@@ -286,8 +293,7 @@ export class Crawl {
 
   #refuseRow(row: PeerRow): RowRejection | undefined {
     if (isOwnNode(row.address, row, this.#own)) return "OWN_NODE";
-    if (!this.#deps.policy.allows(row.address.host)) return "ADDRESS_BLOCKED";
-    return this.#met.size >= crawlLimits.maxNodes ? "CRAWL_FULL" : undefined;
+    return this.#deps.policy.allows(row.address.host) ? undefined : "ADDRESS_BLOCKED";
   }
 
   #fail(node: MetNode, step: CrawlStep, error: PeerError, hop: number): void {
@@ -301,9 +307,13 @@ export class Crawl {
     try {
       return await call;
     } catch (error) {
-      return error instanceof PeerError
-        ? error
-        : new PeerError("BAD_BODY", "the call failed", { cause: error });
+      if (error instanceof PeerError) return error;
+      // A bug of ours must not pass for a node's: it is said, and the crawl goes on.
+      this.#deps.logger.error(
+        { err: error, crawl: this.#plan.name },
+        "a visit failed for no reason of the node",
+      );
+      return new PeerError("BAD_BODY", "the call failed", { cause: error });
     }
   }
 

@@ -1,17 +1,19 @@
+import { isIpLiteral } from "../peer-api/address.js";
 import { bareRow } from "../peer-api/ip-table-rows.js";
 import type { CallerOptions, CrawlEvent, CrawlRequest } from "./contract.js";
 import { Crawl } from "./crawl.js";
-import type { CrawlDeps } from "./crawl-plan.js";
+import type { CrawlDeps, CrawlPlan } from "./crawl-plan.js";
 import { P2pError } from "./errors.js";
 import { crawlLimits } from "./limits.js";
 import { originOf, readAddress, requireAllowed } from "./node-lookup.js";
-import { keyOf, newRecord, type NodeRecord } from "./node-record.js";
+import { keyOf, newRecord } from "./node-record.js";
 import { readResumeToken, resumeExpired } from "./resume-token.js";
 import { SharedCrawl, type SharedCrawlDeps } from "./shared-crawl.js";
 
 /** What crawls need around themselves. */
 export interface CrawlsDeps extends CrawlDeps, SharedCrawlDeps {
   readonly newCrawlId: () => string;
+  readonly resolveName: (name: string) => Promise<string>;
   /** Aborted when the gateway drains. */
   readonly draining: AbortSignal;
 }
@@ -89,12 +91,12 @@ export class Crawls {
     }
   }
 
-  #open(request: CrawlRequest, start: readonly NodeRecord[]): SharedCrawl {
+  #open(request: CrawlRequest, start: Pick<CrawlPlan, "start" | "startedFrom">): SharedCrawl {
     const name = `crawls/${this.#deps.newCrawlId()}`;
     const crawl = new Crawl(
       {
         name,
-        start,
+        ...start,
         maxHops: request.maxHops ?? crawlLimits.defaultHops,
         maxConcurrency: request.maxConcurrency ?? crawlLimits.defaultConcurrency,
         nodeTimeoutMs: request.nodeTimeoutMs,
@@ -145,22 +147,31 @@ export class Crawls {
 
 /** The table and the seeds, each node once. */
 async function startingNodes(
-  { table, policy }: CrawlsDeps,
+  { table, policy, resolveName }: CrawlsDeps,
   seeds: readonly string[],
   caller: CallerOptions["caller"],
-): Promise<NodeRecord[]> {
-  const addresses = seeds.map((seed, index) => {
+): Promise<Pick<CrawlPlan, "start" | "startedFrom">> {
+  const typed = seeds.map((seed, index) => {
     const field = `seed_addresses[${index}]`;
     const address = readAddress(seed, field);
     requireAllowed(address, field, caller, policy);
     return address;
   });
-  const nodes = new Map(await table.read());
+  // A name that cannot be resolved stays one: its probe will say so.
+  const addresses = await Promise.all(
+    typed.map(async (address) =>
+      isIpLiteral(address)
+        ? address
+        : { ...address, host: await resolveName(address.host).catch(() => address.host) },
+    ),
+  );
+  const known = await table.read();
+  const nodes = new Map(known);
   for (const address of addresses) {
     const key = keyOf({ address });
     if (!nodes.has(key)) nodes.set(key, newRecord(bareRow(address), originOf(caller)));
   }
-  return [...nodes.values()];
+  return { start: [...nodes.values()], startedFrom: new Set(known.keys()) };
 }
 
 /** Ends a crawl early when the gateway drains or the limit is reached. */

@@ -1,5 +1,10 @@
 import type { Logger } from "../observability/logger.js";
+import { DiskTime } from "./disk-time.js";
+import { P2pError } from "./errors.js";
+import { type FileMark, markOf } from "./file-marks.js";
+import { tableLimits } from "./limits.js";
 import type { NodeRecord } from "./node-record.js";
+import { replaceFile } from "./replace-file.js";
 import { fingerprint, formatSideFile, parseSideFile, type SideFile } from "./side-file.js";
 import {
   emptyDocument,
@@ -8,7 +13,7 @@ import {
   type TableDocument,
   toFileRow,
 } from "./table-document.js";
-import { type FileMark, markOf, readOwnFile, readTable, replaceFile } from "./table-files.js";
+import { maxSideFileBytes, readOwnFile, readTable } from "./table-files.js";
 import { mergeTable } from "./table-merge.js";
 
 export interface IpTablePaths {
@@ -17,6 +22,14 @@ export interface IpTablePaths {
   /** Our own file beside it. */
   readonly sidePath: string;
 }
+
+export interface IpTableOptions {
+  /** Longest work on one file, in milliseconds. @default 10000 */
+  readonly diskTimeoutMs?: number;
+}
+
+/** How often a change is made anew because others wrote the file meanwhile. */
+const writeAttempts = 8;
 
 /**
  * The IP table: nodes in memory, mirrored to the table file, which others write too.
@@ -27,17 +40,21 @@ export interface IpTablePaths {
 export class IpTable {
   readonly #paths: IpTablePaths;
   readonly #logger: Logger;
+  readonly #disk: DiskTime;
   #nodes: ReadonlyMap<string, NodeRecord> = new Map();
   #document: TableDocument = emptyDocument;
   #standing: ReadonlyMap<string, unknown> = new Map();
-  /** Fingerprints of our last written copy; undefined = this folder was never ours. */
+  /** Fingerprints of the rows last seen in the file, read or written; undefined = this folder was never ours. */
   #base: ReadonlyMap<string, string> | undefined;
   #mark: FileMark | undefined;
+  /** Whether the side file holds a change that was refused. */
+  #isSideAhead = false;
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(paths: IpTablePaths, logger: Logger) {
+  constructor(paths: IpTablePaths, logger: Logger, { diskTimeoutMs }: IpTableOptions = {}) {
     this.#paths = paths;
     this.#logger = logger;
+    this.#disk = new DiskTime(diskTimeoutMs);
   }
 
   /** Reads the table as it stands now. @throws {P2pError} IP_TABLE_UNREADABLE */
@@ -49,10 +66,11 @@ export class IpTable {
   }
 
   /**
-   * Changes the table: `change` is given the nodes as they stand now and edits that map. If the file cannot be
-   * written, nothing has changed, save that `keepInMemory` results stay for the next write.
+   * Changes the table: `change` is given the nodes as they stand now and edits that map; it is called again, with
+   * another map, if others write the file meanwhile. If the file cannot be written, nothing has changed, save that
+   * `keepInMemory` results stay for the next write.
    *
-   * @throws {P2pError} IP_TABLE_UNREADABLE, IP_TABLE_READ_ONLY, DISK_FULL, or what `change` throws
+   * @throws {P2pError} IP_TABLE_UNREADABLE, IP_TABLE_READ_ONLY, IP_TABLE_FULL, DISK_FULL, or what `change` throws
    */
   async update<T>(
     change: (nodes: Map<string, NodeRecord>) => T,
@@ -60,12 +78,19 @@ export class IpTable {
   ): Promise<T> {
     return await this.#inTurn(async () => {
       await this.#refresh();
-      const nodes = new Map(this.#nodes);
-      const result = change(nodes);
-      if (options.keepInMemory === true) this.#nodes = nodes;
-      await this.#write(nodes);
-      this.#nodes = nodes;
-      return result;
+      for (let attempt = 1; attempt <= writeAttempts; attempt += 1) {
+        const before = this.#nodes;
+        const nodes = new Map(before);
+        const result = change(nodes);
+        if (options.keepInMemory === true) this.#nodes = nodes;
+        if (await this.#write(nodes)) {
+          this.#nodes = nodes;
+          return result;
+        }
+        // The last time, what was learnt stays in memory as it is.
+        if (attempt < writeAttempts) await this.#mergeFile(before);
+      }
+      throw new P2pError("IP_TABLE_READ_ONLY", "the IP table cannot be written (others keep writing it)");
     });
   }
 
@@ -86,16 +111,36 @@ export class IpTable {
   }
 
   async #refresh(): Promise<void> {
-    if (this.#mark === undefined) await this.#open();
-    else if ((await markOf(this.#paths.tablePath)) !== this.#mark) await this.#mergeFile();
+    if (this.#mark === undefined) {
+      await this.#open();
+      return;
+    }
+    if (this.#isSideAhead) await this.#takeBackSide();
+    const mark = await this.#disk.limit("IP_TABLE_UNREADABLE", () => markOf(this.#paths.tablePath));
+    if (mark !== this.#mark) await this.#mergeFile(this.#nodes);
   }
 
   async #open(): Promise<void> {
-    const sideText = await readOwnFile(this.#paths.sidePath);
+    const sideText = await this.#disk.limit("IP_TABLE_UNREADABLE", (signal) =>
+      readOwnFile(this.#paths.sidePath, { signal }),
+    );
     const side = sideText === undefined ? undefined : this.#parseSide(sideText);
     this.#base = side?.base;
-    this.#nodes = side?.nodes ?? new Map();
-    await this.#mergeFile();
+    await this.#mergeFile(side?.nodes ?? new Map());
+    if (sideText === undefined) await this.#recordImport();
+  }
+
+  /** On disk at once: whatever others bring into the file from now on is no operator's word at the next start. */
+  async #recordImport(): Promise<void> {
+    try {
+      await this.#writeSide(this.#nodes, this.#base);
+    } catch (error) {
+      // A table in a read-only folder can be read all the same.
+      this.#logger.warn(
+        { err: error, path: this.#paths.sidePath },
+        "first import of the IP table cannot be recorded: the next start imports anew",
+      );
+    }
   }
 
   #parseSide(text: string): SideFile {
@@ -111,33 +156,38 @@ export class IpTable {
     }
   }
 
-  async #mergeFile(): Promise<void> {
-    const { document, mark } = await readTable(this.#paths.tablePath);
-    const { nodes, standing } = mergeTable({ ours: this.#nodes, theirs: document.rows, base: this.#base });
+  async #mergeFile(ours: ReadonlyMap<string, NodeRecord>): Promise<void> {
+    const { document, mark } = await this.#disk.limit("IP_TABLE_UNREADABLE", (signal) =>
+      readTable(this.#paths.tablePath, { signal }),
+    );
+    const { nodes, standing } = mergeTable({ ours, theirs: document.rows, base: this.#base });
     this.#nodes = nodes;
     this.#document = document;
     this.#standing = standing;
     this.#mark = mark;
-    // What is imported first counts as ours: rows that others add from now on are no operator's.
-    this.#base ??= fingerprintsOf(document);
+    // What was only read counts too: a row that others add and later remove would otherwise be taken for ours.
+    this.#base = fingerprintsOf(document);
   }
 
   /**
    * Side file, table, side file: cut short anywhere, the next start sees either the old table or the new one, and knows
    * which rows are whose. The first carries the new facts with the old base, the last the new base.
+   *
+   * @returns whether it is written; if not, others wrote the table meanwhile, and it stays as they left it
    */
-  async #write(nodes: ReadonlyMap<string, NodeRecord>): Promise<void> {
-    const { tablePath, sidePath } = this.#paths;
+  async #write(nodes: ReadonlyMap<string, NodeRecord>): Promise<boolean> {
+    const { sidePath } = this.#paths;
     const document = this.#documentOf(nodes);
     const base = fingerprintsOf(document);
-    await this.#writeSide(nodes, this.#base);
+    let mark: FileMark | undefined;
     try {
-      await replaceFile(tablePath, formatTableDocument(document));
-    } catch (error) {
-      // The refused change must not come back at the next start. If this fails too, the first cause counts.
-      await this.#writeSide(this.#nodes, this.#base).catch(() => undefined);
-      throw error;
+      await this.#writeSide(nodes, this.#base);
+      mark = await this.#writeTable(formatTableDocument(document));
+    } finally {
+      // If this fails too, the first cause counts.
+      if (mark === undefined) await this.#takeBackSide();
     }
+    if (mark === undefined) return false;
     try {
       await this.#writeSide(nodes, base);
     } catch (error) {
@@ -147,11 +197,36 @@ export class IpTable {
     this.#document = document;
     this.#standing = new Map(document.rows.flatMap((row) => entryOf(fileKeyOf(row), row.raw)));
     this.#base = base;
-    this.#mark = await markOf(tablePath);
+    this.#mark = mark;
+    this.#isSideAhead = false;
+    return true;
+  }
+
+  /** A refused change must not come back at the next start: tried again with the next access until it is done. */
+  async #takeBackSide(): Promise<void> {
+    try {
+      this.#isSideAhead = true;
+      await this.#writeSide(this.#nodes, this.#base);
+      this.#isSideAhead = false;
+    } catch {
+      // The caller says what is wrong with the disk.
+    }
+  }
+
+  async #writeTable(text: string): Promise<FileMark | undefined> {
+    requireSize(text, tableLimits.maxFileBytes);
+    const expected = this.#mark === undefined ? {} : { expectedMark: this.#mark };
+    return await this.#disk.limit("IP_TABLE_READ_ONLY", (signal) =>
+      replaceFile(this.#paths.tablePath, text, { ...expected, signal }),
+    );
   }
 
   async #writeSide(nodes: SideFile["nodes"], base: SideFile["base"] = new Map()): Promise<void> {
-    await replaceFile(this.#paths.sidePath, formatSideFile({ nodes, base }), { mode: 0o600 });
+    const text = formatSideFile({ nodes, base });
+    requireSize(text, maxSideFileBytes);
+    await this.#disk.limit("IP_TABLE_READ_ONLY", (signal) =>
+      replaceFile(this.#paths.sidePath, text, { mode: 0o600, signal }),
+    );
   }
 
   /** Nodes in the order of the file, new ones last, rows that name no node where they stood. */
@@ -175,8 +250,24 @@ const measuredRow = ({ row, measurement }: NodeRecord): NodeRecord["row"] => ({
   latencyNs: measurement?.latencyNs ?? row.latencyNs,
 });
 
-const fingerprintsOf = (document: TableDocument): Map<string, string> =>
-  new Map(document.rows.flatMap((row) => entryOf(fileKeyOf(row), fingerprint(row.raw))));
+/** By key; the first of several rows for one node counts, as in the merge. */
+function fingerprintsOf({ rows }: TableDocument): Map<string, string> {
+  const fingerprints = new Map<string, string>();
+  for (const row of rows) {
+    const key = fileKeyOf(row);
+    if (key !== undefined && !fingerprints.has(key)) fingerprints.set(key, fingerprint(row.raw));
+  }
+  return fingerprints;
+}
+
+/** We write nothing that we would refuse to read. */
+function requireSize(text: string, maxBytes: number): void {
+  if (Buffer.byteLength(text) <= maxBytes) return;
+  throw new P2pError(
+    "IP_TABLE_FULL",
+    `the IP table would need a file of more than ${String(maxBytes)} bytes`,
+  );
+}
 
 const entryOf = <T>(key: string | undefined, value: T): [string, T][] =>
   key === undefined ? [] : [[key, value]];

@@ -12,6 +12,10 @@ export const crawlLimits = {
   maxSockets: 1_024,
   /** Nodes one crawl meets; rows beyond are rejected as CRAWL_FULL. */
   maxNodes: 10_000,
+  /** Nodes one table brings in; rows beyond are rejected as REPORTER_FULL: others that are honest will name them too. */
+  maxNodesPerReporter: 256,
+  /** Nodes met at one address, on ports of their own, as behind a proxy; rows beyond are rejected as ADDRESS_FULL. */
+  maxNodesPerAddress: 64,
   /** Longest crawl. */
   maxCrawlMs: 30 * 60_000,
   /** Crawls at once. */

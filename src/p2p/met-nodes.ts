@@ -1,6 +1,8 @@
 import { addressKey, nodeName } from "../peer-api/address.js";
 import type { PeerRow, RowRejection, TableReply } from "../peer-api/contract.js";
+import { crawlLimits } from "./limits.js";
 import { keyOf, type NodeRecord } from "./node-record.js";
+import { judge, quarantineLimits, type Testimony } from "./quarantine.js";
 import { type CrawlFindings, discoveredRecord } from "./table-changes.js";
 
 /** What became of a node that this crawl met. */
@@ -17,6 +19,10 @@ export interface MetNode {
   /** Whether it told its own row in this crawl. */
   hasToldItsRow: boolean;
   fate: Fate;
+  /** Who named it first; absent = the local table or a seed. */
+  readonly reporter?: MetNode;
+  /** The table it sent: how many rows, and how many of them forbidden. */
+  sent?: Pick<Testimony, "rowCount" | "forbiddenRowCount">;
 }
 
 /** Reporters kept for each node. */
@@ -25,6 +31,13 @@ const maxViaNodes = 3;
 /** Everything that one crawl has met, in the order met. */
 export class MetNodes {
   readonly #nodes = new Map<string, MetNode>();
+  readonly #countByHost = new Map<string, number>();
+  readonly #startedFrom: ReadonlySet<string>;
+
+  /** @param startedFrom keys of the nodes that stood in the table when the crawl began */
+  constructor(startedFrom: ReadonlySet<string>) {
+    this.#startedFrom = startedFrom;
+  }
 
   get size(): number {
     return this.#nodes.size;
@@ -34,10 +47,21 @@ export class MetNodes {
     return this.#nodes.values();
   }
 
-  meet(record: NodeRecord, hop: number, witnessCount = 0): MetNode {
+  meet(record: NodeRecord, hop: number, reporter?: MetNode): MetNode {
     const key = keyOf(record);
     const name = nodeName(record.address);
-    const node: MetNode = { key, name, hop, record, witnessCount, hasToldItsRow: false, fate: "pending" };
+    const node: MetNode = {
+      key,
+      name,
+      hop,
+      record,
+      witnessCount: reporter === undefined ? 0 : 1,
+      hasToldItsRow: false,
+      fate: "pending",
+      ...(reporter === undefined ? {} : { reporter }),
+    };
+    const { host } = record.address;
+    this.#countByHost.set(host, (this.#countByHost.get(host) ?? 0) + 1);
     this.#nodes.set(key, node);
     return node;
   }
@@ -59,12 +83,21 @@ export class MetNodes {
     const fresh: MetNode[] = [];
     for (const row of reply.rows) {
       const known = this.#nodes.get(addressKey(row.address));
-      const reason = known === undefined ? refuse(row) : undefined;
+      const reason = known === undefined ? (refuse(row) ?? this.#overBudget(row, fresh.length)) : undefined;
       if (known !== undefined) this.#hearAgain(known, reporter, row);
       else if (reason !== undefined) rejected.set(reason, (rejected.get(reason) ?? 0) + 1);
-      else fresh.push(this.meet(discoveredRecord(row, reporter.name, hop, nowMs), hop, 1));
+      else fresh.push(this.meet(discoveredRecord(row, reporter.name, hop, nowMs), hop, reporter));
     }
+    reporter.sent = { rowCount: reply.entryCount, forbiddenRowCount: rejected.get("ADDRESS_BLOCKED") ?? 0 };
     return { fresh, rejected };
+  }
+
+  /** One reporter, one address and one crawl bring in so many nodes: a liar cannot make us contact the world. */
+  #overBudget(row: PeerRow, freshCount: number): RowRejection | undefined {
+    if (this.#nodes.size >= crawlLimits.maxNodes) return "CRAWL_FULL";
+    if (freshCount >= crawlLimits.maxNodesPerReporter) return "REPORTER_FULL";
+    const sameHostCount = this.#countByHost.get(row.address.host) ?? 0;
+    return sameHostCount >= crawlLimits.maxNodesPerAddress ? "ADDRESS_FULL" : undefined;
   }
 
   /** A row about a node changes nothing that the node itself or our own probe said, unless it is the node's own. */
@@ -88,17 +121,42 @@ export class MetNodes {
     return nodes.map(({ record }) => record);
   }
 
+  /** The record of a node that answered, in quarantine if its table was poison. */
+  #judged(node: MetNode, named: readonly MetNode[], nowMs: number): NodeRecord {
+    const record = withWitnesses(node);
+    const reason = node.sent === undefined ? undefined : judge({ ...node.sent, ...outcomeOf(named) });
+    if (reason === undefined) return record;
+    const untilMs = nowMs + quarantineLimits.quarantineMs;
+    return { ...record, state: "QUARANTINED", quarantine: { reason, untilMs } };
+  }
+
+  /** The nodes that one reporter alone named, by reporter. */
+  #soleNamed(): Map<MetNode, MetNode[]> {
+    const byReporter = new Map<MetNode, MetNode[]>();
+    for (const node of this.#nodes.values()) {
+      if (node.reporter === undefined || node.witnessCount !== 1) continue;
+      const named = byReporter.get(node.reporter) ?? [];
+      byReporter.set(node.reporter, named);
+      named.push(node);
+    }
+    return byReporter;
+  }
+
   /** What was learnt so far. */
-  findings(isOwn: CrawlFindings["isOwn"]): CrawlFindings {
+  findings(isOwn: CrawlFindings["isOwn"], nowMs: number): CrawlFindings {
     const nodes = [...this.#nodes.values()];
     const keysOf = (fate: Fate): Set<string> =>
       new Set(nodes.filter((node) => node.fate === fate).map(({ key }) => key));
     const answered = nodes.filter(({ fate }) => fate === "answered");
+    const soleNamed = this.#soleNamed();
     return {
-      answered: new Map(answered.map((node) => [node.key, withWitnesses(node)])),
+      answered: new Map(
+        answered.map((node) => [node.key, this.#judged(node, soleNamed.get(node) ?? [], nowMs)]),
+      ),
       toldTheirRow: new Set(answered.filter(({ hasToldItsRow }) => hasToldItsRow).map(({ key }) => key)),
       silent: keysOf("silent"),
       blocked: keysOf("blocked"),
+      startedFrom: this.#startedFrom,
       isOwn,
     };
   }
@@ -108,4 +166,9 @@ export class MetNodes {
 export function withWitnesses({ record, witnessCount }: MetNode): NodeRecord {
   if (witnessCount === 0) return record;
   return { ...record, provenance: { ...record.provenance, witnessCount } };
+}
+
+function outcomeOf(named: readonly MetNode[]): Pick<Testimony, "askedCount" | "silentCount"> {
+  const silentCount = named.filter(({ fate }) => fate === "silent").length;
+  return { askedCount: silentCount + named.filter(({ fate }) => fate === "answered").length, silentCount };
 }

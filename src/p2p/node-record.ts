@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { addressKey, nodeName } from "../peer-api/address.js";
 import type { NodeSpecs, PeerAddress, PeerRow } from "../peer-api/contract.js";
+import type { Quarantine } from "./quarantine.js";
 import type { Measurement, Node, NodeState, Provenance } from "./contract.js";
 
 /**
@@ -17,6 +18,8 @@ export interface NodeRecord {
   readonly state: NodeState;
   /** Crawls in a row in which it was silent while others answered. */
   readonly silentCrawlCount: number;
+  /** Caught lying; absent = not, or not any more. */
+  readonly quarantine?: Quarantine;
   readonly measurement?: Measurement;
   readonly specs?: NodeSpecs & { readonly observeTimeMs: number };
   readonly provenance: Provenance;
@@ -46,6 +49,7 @@ export function toNode(record: NodeRecord, isSelf: boolean): Node {
     address,
     row,
     state,
+    stateReason: state === "QUARANTINED" ? (record.quarantine?.reason ?? "") : "",
     isSelf,
     ...(measurement === undefined ? {} : { measurement }),
     ...(specs === undefined ? {} : { specs }),

@@ -9,9 +9,7 @@ import { isOwnNode } from "./own-address.js";
 import { pageOf } from "./pages.js";
 import { addRecord, removeRecord } from "./table-changes.js";
 
-export interface ServiceDeps extends CrawlsDeps {
-  readonly resolveName: (name: string) => Promise<string>;
-}
+export type ServiceDeps = CrawlsDeps;
 
 /** Builds the peer-to-peer module on its parts. */
 export function createIpTableService(deps: ServiceDeps): IpTableService {

@@ -1,10 +1,10 @@
-/** What the table's format has no place for: provenance, measurements, origin, silent crawls, our last written copy. */
+/** What the table's format has no place for: provenance, measurements, origin, silent crawls, the file as last seen. */
 import { hash } from "node:crypto";
 import { type NodeRecord, keyOf } from "./node-record.js";
 
 export interface SideFile {
   readonly nodes: ReadonlyMap<string, NodeRecord>;
-  /** Fingerprint of each row as we wrote it last. */
+  /** Fingerprint of each row as last seen in the file. */
   readonly base: ReadonlyMap<string, string>;
 }
 

@@ -16,6 +16,8 @@ export interface CrawlFindings {
   readonly silent: ReadonlySet<string>;
   /** Nodes that the address policy forbade to ask. */
   readonly blocked: ReadonlySet<string>;
+  /** Nodes that stood in the table when the crawl began; seeds are none of them. */
+  readonly startedFrom: ReadonlySet<string>;
   readonly isOwn: (record: NodeRecord) => boolean;
 }
 
@@ -28,14 +30,16 @@ export interface TableChange {
  * Brings a crawl's findings into the table.
  *
  * Only nodes that answered come in: what others only claim is no entry. A node silent in three crawls leaves, but a
- * crawl in which nobody answered says something about our network, not about theirs, and counts as no silence.
+ * crawl in which nobody answered says something about our network, not about theirs, and counts as no silence. A node
+ * that somebody took out while the crawl ran stays out, though it answered.
  */
 export function applyCrawl(nodes: Map<string, NodeRecord>, findings: CrawlFindings): TableChange {
   let addedCount = 0;
   let removedCount = 0;
   for (const [key, found] of findings.answered) {
     const known = nodes.get(key);
-    if (known === undefined && nodes.size >= tableLimits.maxNodes) continue;
+    const wasTakenOut = known === undefined && findings.startedFrom.has(key);
+    if (wasTakenOut || (known === undefined && nodes.size >= tableLimits.maxNodes)) continue;
     if (known === undefined) addedCount += 1;
     // Meanwhile somebody may have edited the row: only the node itself knows better.
     const row = findings.toldTheirRow.has(key) ? found.row : (known?.row ?? found.row);

@@ -1,42 +1,43 @@
-import { mkdir, open, readFile, stat } from "node:fs/promises";
-import { dirname } from "node:path";
-import writeFileAtomic from "write-file-atomic";
-import { P2pError, type P2pReason } from "./errors.js";
+import { constants } from "node:fs";
+import { open } from "node:fs/promises";
+import {
+  absent,
+  codeOf,
+  FileFault,
+  type FileMark,
+  type FileSubject,
+  markOf,
+  requireRegular,
+  unreadable,
+} from "./file-marks.js";
 import { tableLimits } from "./limits.js";
 import { emptyDocument, parseTableDocument, type TableDocument } from "./table-document.js";
-
-/** Tells whether a file is still the one that was read: any rewrite or replacement changes it. */
-export type FileMark = string;
-
-/** The table file does not exist. */
-export const absent: FileMark = "absent";
-
-export async function markOf(path: string): Promise<FileMark> {
-  try {
-    const { ino, size, mtimeNs } = await stat(path, { bigint: true });
-    return `${String(ino)}-${String(size)}-${String(mtimeNs)}`;
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return absent;
-    throw unreadable(path, error);
-  }
-}
 
 /** Other writers rewrite the file in place: a half-written one is whole a moment later. */
 const readAttempts = 4;
 const readPauseMs = 100;
+
+/** Largest side file, in bytes: it holds each row of the table, and more about it. */
+export const maxSideFileBytes = 4 * tableLimits.maxFileBytes;
+
+/** Bytes read at once; between two of them a size or time limit ends the reading. */
+const chunkBytes = 256 * 1024;
 
 /**
  * Reads the table file; one that does not exist is an empty table.
  *
  * @throws {P2pError} IP_TABLE_UNREADABLE; the file stays as it is
  */
-export async function readTable(path: string): Promise<{ document: TableDocument; mark: FileMark }> {
+export async function readTable(
+  path: string,
+  { signal }: { readonly signal?: AbortSignal } = {},
+): Promise<{ document: TableDocument; mark: FileMark }> {
   for (let attempt = 1; ; attempt += 1) {
+    signal?.throwIfAborted();
     const mark = await markOf(path);
     if (mark === absent) return { document: emptyDocument, mark };
     try {
-      if ((await stat(path)).size > tableLimits.maxFileBytes) throw new RangeError("the file is too large");
-      const text = await readFile(path, "utf8");
+      const text = await readWithin(path, tableLimits.maxFileBytes, signal);
       const document = parseTableDocument(text);
       // No bytes are an empty table, but also the first half of every rewrite in place.
       const isWhole = text !== "" && (await markOf(path)) === mark;
@@ -48,57 +49,41 @@ export async function readTable(path: string): Promise<{ document: TableDocument
   }
 }
 
-/** Reads a file of ours. @returns undefined if there is none */
-export async function readOwnFile(path: string): Promise<string | undefined> {
+/**
+ * Reads the side file. @returns undefined if there is none
+ *
+ * @throws {P2pError} IP_TABLE_UNREADABLE
+ */
+export async function readOwnFile(
+  path: string,
+  options: { readonly maxBytes?: number; readonly signal?: AbortSignal } = {},
+): Promise<string | undefined> {
+  const subject: FileSubject = "side file of the IP table";
+  if ((await markOf(path, subject)) === absent) return undefined;
   try {
-    return await readFile(path, "utf8");
+    return await readWithin(path, options.maxBytes ?? maxSideFileBytes, options.signal);
   } catch (error) {
     if (codeOf(error) === "ENOENT") return undefined;
-    throw unreadable(path, error);
+    throw unreadable(path, error, subject);
   }
 }
 
-/**
- * Replaces a file so that a reader sees the old text or the new one, also after a power cut: temporary file, fsync,
- * rename, fsync of the folder.
- *
- * @throws {P2pError} DISK_FULL, IP_TABLE_READ_ONLY; the old file stays
- */
-export async function replaceFile(
-  path: string,
-  text: string,
-  options: { readonly mode?: number } = {},
-): Promise<void> {
+/** Counts while reading: a file can grow after its size was asked, and some files tell none. */
+async function readWithin(path: string, maxBytes: number, signal: AbortSignal | undefined): Promise<string> {
+  // Should a pipe have taken the file's place since it was looked at, opening it must not wait for its other end.
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFileAtomic(path, text, options);
-    const folder = await open(dirname(path), "r");
-    try {
-      await folder.sync();
-    } finally {
-      await folder.close();
+    requireRegular(await handle.stat());
+    const chunks: Buffer[] = [];
+    for (let byteCount = 0; ; ) {
+      signal?.throwIfAborted();
+      const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(chunkBytes), 0, chunkBytes, null);
+      if (bytesRead === 0) return Buffer.concat(chunks).toString("utf8");
+      byteCount += bytesRead;
+      if (byteCount > maxBytes) throw new FileFault(`it is larger than ${String(maxBytes)} bytes`);
+      chunks.push(buffer.subarray(0, bytesRead));
     }
-  } catch (error) {
-    throw unwritable(path, error);
+  } finally {
+    await handle.close();
   }
-}
-
-const reasonOfCode: Readonly<Record<string, P2pReason>> = { ENOSPC: "DISK_FULL", EDQUOT: "DISK_FULL" };
-
-function unwritable(path: string, cause: unknown): P2pError {
-  const code = codeOf(cause) ?? "unknown error";
-  const reason = reasonOfCode[code] ?? "IP_TABLE_READ_ONLY";
-  return new P2pError(reason, `the IP table cannot be written (${code})`, { cause: { path, cause } });
-}
-
-function unreadable(path: string, cause: unknown): P2pError {
-  const why = codeOf(cause) ?? "it is not an IP table";
-  return new P2pError("IP_TABLE_UNREADABLE", `the IP table file cannot be read (${why}); it stays as it is`, {
-    cause: { path, cause },
-  });
-}
-
-function codeOf(error: unknown): string | undefined {
-  const code = typeof error === "object" && error !== null ? (error as { code?: unknown }).code : undefined;
-  return typeof code === "string" ? code : undefined;
 }

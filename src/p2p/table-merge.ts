@@ -8,7 +8,7 @@ export interface MergeInput {
   readonly ours: ReadonlyMap<string, NodeRecord>;
   /** The rows that stand in the file now. */
   readonly theirs: readonly FileRow[];
-  /** Fingerprints of the rows we wrote last; undefined = never: this is the first import. */
+  /** Fingerprints of the rows last seen in the file, read or written; undefined = never: this is the first import. */
   readonly base: ReadonlyMap<string, string> | undefined;
 }
 
@@ -21,7 +21,7 @@ export interface MergeResult {
 }
 
 /**
- * Joins our table with a file that others write too, by address and port, with our last written copy as base.
+ * Joins our table with a file that others write too, by address and port, with the file as last seen as base.
  *
  * - Rows they added come in. Rows they changed since bring their fields; what we measured stays ours.
  * - Rows we removed stay out, unless theirs changed since.

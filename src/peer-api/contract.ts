@@ -90,6 +90,8 @@ export const rowRejections = [
   "DUPLICATE",
   "OWN_NODE",
   "TOO_MANY_ROWS",
+  "ADDRESS_FULL",
+  "REPORTER_FULL",
   "CRAWL_FULL",
 ] as const;
 export type RowRejection = (typeof rowRejections)[number];
@@ -129,7 +131,7 @@ export interface PeerApi {
   specs(address: PeerAddress, options?: CallOptions): Promise<NodeSpecs>;
   /** Reads which images a node builds containers from. */
   images(address: PeerAddress, options?: CallOptions): Promise<readonly NodeImage[]>;
-  /** Closes the sockets to one node. Calls to it under way fail with reason `CANCELED`. */
+  /** Closes the sockets to one node, after its last call: one still under way fails with reason `CANCELED`. */
   release(address: PeerAddress): void;
   /** Closes every socket. Calls under way fail with reason `CANCELED`. */
   close(): void;

@@ -9,8 +9,9 @@ const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
 export function parseJsonBody(body: Buffer): unknown {
   try {
     return JSON.parse(strictUtf8.decode(body));
-  } catch (cause) {
-    throw new PeerError("BAD_BODY", "the answer is not JSON", { cause });
+  } catch {
+    // Without the cause: JSON's own error quotes the body, and causes end up in logs.
+    throw new PeerError("BAD_BODY", "the answer is not JSON");
   }
 }
 

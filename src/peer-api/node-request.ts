@@ -1,4 +1,5 @@
-import type { IncomingMessage } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import got, { type OptionsInit, type Request } from "got";
 import type { CallOptions, TableForm } from "./contract.js";
@@ -21,6 +22,9 @@ export interface NodeAnswer {
  * No retry: GETs of this API have effects. No redirect: a node could point us at our own network. No decompression: a
  * small body could become a huge one. No cookies.
  *
+ * One exception: a form is sent once more if its kept connection turned out to be dead. A node that closes after each
+ * answer would otherwise be probed and never give its table, and receiving the same table twice does it no harm.
+ *
  * @throws {PeerError}
  */
 export async function request(
@@ -30,22 +34,46 @@ export async function request(
   options: CallOptions,
   form?: TableForm,
 ): Promise<NodeAnswer> {
-  const timeoutMs = options.timeoutMs ?? limit.timeoutMs;
   const startMs = performance.now();
   // Whatever reason the caller gave: it is a cancellation.
   if (options.signal?.aborted === true) throw canceled({ wasSent: false });
-  const stream = nodeGot.stream(url, gotOptions(sockets, options.signal, form));
+  let stream: Request | undefined;
+  const send = () => {
+    stream = nodeGot.stream(url, gotOptions(sockets, options.signal, form));
+    const wasStale = watchSocket(stream);
+    return { answer: readWhole(stream, limit.maxBodyBytes, options.onActivity), wasStale };
+  };
   // Not got's time limit: it forgets a request that still waits for one of the two sockets.
-  const timer = setTimeout(() => stream.destroy(outOfTime()), timeoutMs);
-  const { response, body } = await readWhole(stream, limit.maxBodyBytes, options.onActivity).finally(() =>
-    clearTimeout(timer),
-  );
+  const timer = setTimeout(() => stream?.destroy(outOfTime()), options.timeoutMs ?? limit.timeoutMs);
+  const first = send();
+  const { response, body } = await first.answer
+    .catch((error: unknown) => {
+      const wasCut = toPeerError(error).failure === "CONNECTION_RESET";
+      if (form === undefined || !wasCut || !first.wasStale()) throw error;
+      return send().answer;
+    })
+    .finally(() => clearTimeout(timer));
   return {
     httpStatus: response.statusCode ?? 0,
     contentType: response.headers["content-type"] ?? "",
     body,
     elapsedMs: performance.now() - startMs,
   };
+}
+
+/** @returns tells afterwards whether the request went out on a kept connection, and not a byte came back */
+function watchSocket(stream: Request): () => boolean {
+  let sent: ClientRequest | undefined;
+  let socket: Socket | undefined;
+  let bytesBefore = 0;
+  stream.once("request", (request: ClientRequest) => {
+    sent = request;
+    request.once("socket", (given) => {
+      socket = given;
+      bytesBefore = given.bytesRead;
+    });
+  });
+  return () => sent?.reusedSocket === true && socket?.bytesRead === bytesBefore;
 }
 
 /** What every call has in common, settled once: got takes longer to settle options than to send a request. */
@@ -65,7 +93,7 @@ function gotOptions(
 ): OptionsInit & { isStream: true } {
   return {
     isStream: true,
-    agent: { http: sockets.agent },
+    agent: { http: sockets.agent, https: sockets.tlsAgent },
     ...(form === undefined
       ? {}
       : { method: "POST", body: form.body, headers: { "content-type": form.contentType } }),

@@ -8,16 +8,20 @@ import { NodeSockets } from "./sockets.js";
 /**
  * Asks a service as ip-api.com which public address this machine is seen under: field `query` of its JSON answer.
  *
- * The answer comes over plain HTTP from a stranger: only an IP literal is taken.
+ * The answer comes from a stranger, mostly over plain HTTP: only an IP literal is taken.
  *
  * @throws {PeerError}
  * Source: shared protocol notes, "UpdateIpTable by version", 2021-04-14.
  */
 export async function fetchPublicAddress(
   url: string,
-  options: { readonly signal?: AbortSignal | undefined } = {},
+  options: {
+    readonly signal?: AbortSignal | undefined;
+    /** Who may vouch for an https URL, as PEM. @default the well-known authorities */
+    readonly certificateAuthorities?: string;
+  } = {},
 ): Promise<string> {
-  const sockets = new NodeSockets();
+  const sockets = new NodeSockets(options.certificateAuthorities);
   try {
     return addressIn(await request(url, sockets, routeLimits.publicAddress, options));
   } finally {

@@ -1,4 +1,5 @@
 import { Agent } from "node:http";
+import { Agent as TlsAgent } from "node:https";
 import { connect, Socket, type TcpNetConnectOpts } from "node:net";
 import { addressKey } from "./address.js";
 import type { CallOptions, PeerAddress } from "./contract.js";
@@ -16,11 +17,15 @@ type IsAllowed = CallOptions["isAllowed"];
  */
 export class NodeSockets {
   readonly agent: Agent;
+  /** For the service that tells our public address, which an operator may name by an https URL. Nodes speak no TLS. */
+  readonly tlsAgent: TlsAgent;
   readonly #policies = new Map<string, IsAllowed>();
   readonly #open = new Map<string, Set<Socket>>();
   #isClosed = false;
 
-  constructor() {
+  /** @param certificateAuthorities PEM; instead of the well-known ones */
+  constructor(certificateAuthorities?: string) {
+    this.tlsAgent = new TlsAgent(certificateAuthorities === undefined ? {} : { ca: certificateAuthorities });
     this.agent = new Agent({ keepAlive: true, maxSockets: maxSocketsPerNode, scheduling: "lifo" });
     // By callback, because an agent whose new socket is dead already makes another one, again and again.
     this.agent.createConnection = (options: TcpNetConnectOpts, callback) => {
@@ -35,9 +40,14 @@ export class NodeSockets {
     this.#policies.set(addressKey(address), isAllowed);
   }
 
-  /** Cuts every socket to one node; its calls under way fail as canceled. */
+  /** Cuts every socket to one node. */
   release(address: PeerAddress): void {
-    for (const socket of this.#open.get(addressKey(address)) ?? []) socket.destroy(canceled());
+    // Without an error, whose stack would be taken a thousand times in a crawl for nobody to see.
+    const idle = this.agent.freeSockets[this.agent.getName(address)] ?? [];
+    for (const socket of this.#open.get(addressKey(address)) ?? []) {
+      if (idle.includes(socket)) socket.destroy();
+      else socket.destroy(canceled());
+    }
   }
 
   /** Cuts every socket, and opens none any more: not for a call that waited for a place either. */
@@ -54,6 +64,7 @@ export class NodeSockets {
     }
     for (const sockets of this.#open.values()) for (const socket of sockets) socket.destroy(canceled());
     this.agent.destroy();
+    this.tlsAgent.destroy();
   }
 
   #connect(options: TcpNetConnectOpts): Socket {
@@ -65,6 +76,8 @@ export class NodeSockets {
     // Before a byte leaves: what http writes meanwhile waits for listeners of 'connect' that come after this one.
     socket.once("connect", () => {
       const remote = socket.remoteAddress;
+      // Judged before there was a socket (`openPeerApi`); names are judged here only.
+      if (remote === options.host) return;
       if (isAllowed !== undefined && (remote === undefined || !isAllowed(remote))) socket.destroy(blocked());
     });
     const sockets = this.#open.get(key) ?? new Set();

@@ -1,7 +1,8 @@
 import { Code, type ConnectError, type Interceptor } from "@connectrpc/connect";
+import { ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.js";
 import { ClientService } from "../gen/p2prc/client/v1/client_service_pb.js";
 import type { Logger } from "../observability/logger.js";
-import { toConnectError } from "./errors.js";
+import { failure, toConnectError } from "./errors.js";
 
 /**
  * Gives every error of ClientService its code and details, also one thrown in the middle of a stream: an interceptor
@@ -11,10 +12,8 @@ export function mapErrors(logger: Logger): Interceptor {
   return (next) => async (request) => {
     if (request.service.typeName !== ClientService.typeName) return await next(request);
     const map = (error: unknown): ConnectError => {
-      const mapped = toConnectError(error, request.signal);
-      if (mapped.code === Code.Internal) {
-        logger.error({ err: mapped.cause ?? mapped, method: request.method.name }, "call failed");
-      }
+      const mapped = withReason(toConnectError(error, request.signal));
+      log(logger, request.method.name, mapped);
       return mapped;
     };
     try {
@@ -24,6 +23,22 @@ export function mapErrors(logger: Logger): Interceptor {
       throw map(error);
     }
   };
+}
+
+/** A bare UNAVAILABLE is the gateway's: it takes no calls any more. Ours come with details. */
+const withReason = (error: ConnectError): ConnectError =>
+  error.code === Code.Unavailable && error.details.length === 0
+    ? failure("DRAINING", error.rawMessage, { cause: error })
+    : error;
+
+/**
+ * Only a fault of ours is an error in the log. A node's failure is none, whatever its code, and its causes stay out
+ * at every level: they quote what the node said.
+ */
+function log(logger: Logger, method: string, error: ConnectError): void {
+  const reason = error.findDetails(ErrorInfoSchema)[0]?.reason ?? "";
+  if (reason === "INTERNAL") logger.error({ err: error.cause ?? error, method }, "call failed");
+  else logger.debug({ method, reason, code: Code[error.code] }, "call refused");
 }
 
 async function* mapped<T>(

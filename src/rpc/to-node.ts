@@ -15,6 +15,7 @@ const stateOf = {
   ACTIVE: Node_State.ACTIVE,
   UNREACHABLE: Node_State.UNREACHABLE,
   UNPROBED: Node_State.UNPROBED,
+  QUARANTINED: Node_State.QUARANTINED,
 } as const satisfies Record<NodeState, Node_State>;
 
 /** Converts a node to its message. */
@@ -44,6 +45,7 @@ export function toNode(node: Node): WireNode {
       ...time("firstSeenTime", provenance.firstSeenTimeMs),
     },
     state: stateOf[node.state],
+    stateReason: node.stateReason,
     self: node.isSelf,
     ...time("observeTime", observeTimeMs),
     etag: node.etag,

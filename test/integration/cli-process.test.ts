@@ -66,6 +66,23 @@ describe("p2prc serve", () => {
   });
 });
 
+describe("commands at the same time", () => {
+  const nodesOf = (json: string): string[] =>
+    (JSON.parse(json) as { ip_address: { IPV4: string }[] }).ip_address.map(({ IPV4 }) => IPV4);
+
+  it("all succeed without a server: each talks to one of the others or opens the gateway itself", async () => {
+    const base = await bench.folder();
+    const addresses = Array.from({ length: 8 }, (_, index) => `127.0.9.${index + 1}`);
+    const added = addresses.map((address) => bench.start(["--as", address, "-p", "7", "--base", base], base));
+    const ends = await Promise.all(added.map(({ ended }) => ended));
+    expect(ends).toEqual(
+      addresses.map((address) => ({ code: 0, out: "", err: `added nodes/${address}:7\n` })),
+    );
+    expect(nodesOf((await runCli(["--ls"], { cwd: base })).out).sort()).toEqual(addresses);
+    expect(await readdir(join(base, ".p2prc"))).toEqual([expect.stringMatching(/side\.json$/)]);
+  }, 60_000);
+});
+
 describe("p2prc devnet", () => {
   it("says how to crawl it, and the crawl it names finds its nodes; Ctrl-C in the middle ends with 130", async () => {
     const cwd = await bench.folder();
@@ -124,5 +141,5 @@ it("ends quietly when the reader of its output goes away", async () => {
 it("names the gateway that does not answer", async () => {
   const cwd = await bench.folder();
   const { code, err } = await bench.start(["--gateway", "http://127.0.0.1:1", "--ls"], cwd).ended;
-  expect([code, err]).toEqual([1, "p2prc: no gateway answers: connect ECONNREFUSED 127.0.0.1:1\n"]);
+  expect([code, err]).toEqual([1, "p2prc: no gateway answers at 127.0.0.1:1 (ECONNREFUSED)\n"]);
 });

@@ -233,12 +233,12 @@ describe("the limits", () => {
       idleTimeoutMs: 50,
       stalledResponseTimeoutMs: 50,
     };
-    const { url } = await bench.open({
+    const { url, port }: Awaited<ReturnType<GatewayBench["open"]>> = await bench.open({
       limits: { ...all, protocolTimeoutMs: 50, farewellTimeoutMs: 50 },
       service: {
         async *updateIpTable() {
           yield { sequence: 1n };
-          await new Promise((resolve) => setTimeout(resolve, 400));
+          await whenYoungerOnesAreCut(port);
           yield { sequence: 2n };
         },
       },
@@ -265,6 +265,15 @@ describe("the limits", () => {
     await soon(fourth.receive(/404/), "the answer");
   });
 });
+
+/** Opens a connection for each limit and waits until all are cut: whoever was there before has outlived the limits. */
+async function whenYoungerOnesAreCut(port: number): Promise<void> {
+  const get = `GET /nothing HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`;
+  const words = ["", get, `POST ${LIST_NODES} HTTP/1.1\r\nHost:`, HTTP2_GREETING];
+  const clients = await Promise.all(words.map(() => bench.raw(port)));
+  for (const [index, client] of clients.entries()) client.socket.write(words[index]!);
+  await soon(Promise.all(clients.map(({ closed }) => closed)), "the limits to cut others");
+}
 
 /** A service that streams for ever; `ended` tells that its handler was left, `isBlocked` that nobody asks for more. */
 async function openFlood(

@@ -1,7 +1,8 @@
 import { createServer as createHttpServer } from "node:http";
+import { createServer as createHttpsServer, globalAgent as globalHttpsAgent } from "node:https";
 import { lookup } from "node:dns/promises";
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import type { CallOptions, PeerAddress, PeerApi } from "../../src/peer-api/contract.js";
@@ -13,6 +14,7 @@ import { fetchPublicAddress } from "../../src/peer-api/public-address.js";
 import { resolveName } from "../../src/peer-api/resolve-name.js";
 import { NodeSockets } from "../../src/peer-api/sockets.js";
 import { buildTableForm } from "../../src/peer-api/table-form.js";
+import { soon } from "../support/gateway.js";
 import { aRow } from "../support/peers.js";
 import { type Answer, byPath, drips, floods, RawNode, sends, someInfo, writes } from "../support/raw-node.js";
 
@@ -421,6 +423,30 @@ describe("the sockets to one node", () => {
     expect(node.connectionCount).toBe(2);
   });
 
+  it("fail as canceled when they are released amid a call", async () => {
+    const api = anApi();
+    const node = await aNode(() => api.release(node.address));
+    expect((await failureOf(api.specs(node.address))).failure).toBe("CANCELED");
+  });
+
+  it("are closed without an error when they are idle", async () => {
+    const node = await aNode(asNode);
+    const sockets = new NodeSockets();
+    cleanups.push(() => sockets.close());
+    const limit = routeLimits.specs;
+    await request(`http://127.0.0.1:${node.port}/server_info`, sockets, limit, {});
+    const [kept] = Object.values(sockets.agent.freeSockets).flatMap((list) => list ?? []);
+    sockets.release(node.address);
+    expect([kept!.destroyed, kept!.errored]).toEqual([true, null]);
+  });
+
+  it("are judged once, before there is one, when the address is an IP", async () => {
+    const node = await aNode(asNode);
+    const judged: string[] = [];
+    await anApi().probe(node.address, { isAllowed: (remote) => judged.push(remote) > 0 });
+    expect(judged).toEqual(["127.0.0.1"]);
+  });
+
   it("are gone after close", async () => {
     const node = await aNode(asNode);
     const api = anApi();
@@ -468,16 +494,64 @@ describe("the sockets to one node", () => {
     expect(node.requests).toHaveLength(2);
   });
 
-  it.each(["exchangeTable", "images", "specs"] as const)("are not opened anew for %s", async (method) => {
+  it.each([
+    ["resets", (socket: Socket) => void socket.resetAndDestroy()],
+    ["hangs up", (socket: Socket) => void socket.end()],
+  ])("are opened anew for an exchange when a node %s on the kept one", async (_, leave) => {
+    const node = await aNode((socket, seen) => {
+      if (node.requests.length === 4) leave(socket);
+      else asNode(socket, seen);
+    });
+    const api = anApi();
+    await api.probe(node.address);
+    expect(await api.exchangeTable(node.address, form)).toMatchObject({ entryCount: 0 });
+    expect(node.paths.slice(3)).toEqual(["/IpTable", "/IpTable"]);
+    expect(node.requests[4]!.body.equals(form.body)).toBe(true);
+    expect(node.connectionCount).toBe(2);
+  });
+
+  it("are opened anew for an exchange only once", async () => {
     const node = await aNode((socket, seen) => {
       if (node.requests.length <= 3) asNode(socket, seen);
       else socket.resetAndDestroy();
     });
     const api = anApi();
     await api.probe(node.address);
-    const call =
-      method === "exchangeTable" ? api.exchangeTable(node.address, form) : api[method](node.address);
-    expect((await failureOf(call)).failure).toBe("CONNECTION_RESET");
+    expect((await failureOf(api.exchangeTable(node.address, form))).failure).toBe("CONNECTION_RESET");
+    expect(node.requests).toHaveLength(5);
+  });
+
+  it("are not opened anew for an exchange when a byte of an answer has come", async () => {
+    const node = await aNode((socket, seen) => {
+      if (node.requests.length <= 3) asNode(socket, seen);
+      else socket.write("H", () => socket.resetAndDestroy());
+    });
+    const api = anApi();
+    await api.probe(node.address);
+    expect((await failureOf(api.exchangeTable(node.address, form))).failure).toBe("CONNECTION_RESET");
+    expect(node.requests).toHaveLength(4);
+  });
+
+  it("leave an exchange that is made once more its one time limit", async () => {
+    const node = await aNode((socket, seen) => {
+      if (node.requests.length <= 3) asNode(socket, seen);
+      else if (node.requests.length === 4) setTimeout(() => socket.resetAndDestroy(), 100);
+    });
+    const api = anApi();
+    await api.probe(node.address);
+    const error = await failureOf(api.exchangeTable(node.address, form, { timeoutMs: 300 }));
+    expect([error.failure, node.requests.length]).toEqual(["TIMEOUT", 5]);
+    expect(error.afterMs).toBeLessThan(390);
+  });
+
+  it.each(["images", "specs"] as const)("are not opened anew for %s", async (method) => {
+    const node = await aNode((socket, seen) => {
+      if (node.requests.length <= 3) asNode(socket, seen);
+      else socket.resetAndDestroy();
+    });
+    const api = anApi();
+    await api.probe(node.address);
+    expect((await failureOf(api[method](node.address))).failure).toBe("CONNECTION_RESET");
     expect(node.requests).toHaveLength(4);
   });
 
@@ -638,6 +712,52 @@ describe("the own public address", () => {
     const node = await aNode(sends('{"query":"45.0.0.1"}'));
     await fetchPublicAddress(`http://127.0.0.1:${node.port}/`);
     await node.whenLeft();
+  });
+});
+
+describe("the own public address over https", () => {
+  /** Of nobody: made for this test, names 127.0.0.1 only. */
+  const certificate = `-----BEGIN CERTIFICATE-----
+MIIBkDCCATagAwIBAgIUdUTzbVKmx/ad4B5N0e2xPaLz3YEwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMjIwMjU0MloYDzIxMjYxMDI5
+MjAyNTQyWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAARU958+YiY9Mqnti1BH++FJRMSZaFoXCLqU/apksha150uwYr5JRnWq
+NHGb1euGpcFJFRrRxWkqwXxyfrz5bUbTo2QwYjAdBgNVHQ4EFgQUIHs/+L5dGI4G
+M0xjOgTBjmgmVM8wHwYDVR0jBBgwFoAUIHs/+L5dGI4GM0xjOgTBjmgmVM8wDwYD
+VR0TAQH/BAUwAwEB/zAPBgNVHREECDAGhwR/AAABMAoGCCqGSM49BAMCA0gAMEUC
+IQCAxPT3xRRRtKMK/Sky5eafh0ElyW5WgWXEBATSMbKCkQIgVMybGmrUOglr+kAq
+s03CiQ+krzsVHNDyWkN51n8jmro=
+-----END CERTIFICATE-----`;
+  const key = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg8DAfdI/VBVfEk/Tr
+J47M7gX80u6HAwKTAbIcx75570ShRANCAARU958+YiY9Mqnti1BH++FJRMSZaFoX
+CLqU/apksha150uwYr5JRnWqNHGb1euGpcFJFRrRxWkqwXxyfrz5bUbT
+-----END PRIVATE KEY-----`;
+
+  async function aTlsService(): Promise<{ url: string; left: Promise<unknown> }> {
+    const server = createHttpsServer({ cert: certificate, key, keepAliveTimeout: 60_000 }, (_, response) => {
+      response.end('{"query":"45.0.0.1"}');
+    });
+    const left = new Promise((resolve) => {
+      server.once("connection", (socket: Socket) => socket.once("close", resolve));
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    cleanups.push(() => server.close());
+    cleanups.push(() => server.closeAllConnections());
+    return { url: `https://127.0.0.1:${(server.address() as AddressInfo).port}/json/`, left };
+  }
+
+  it("is read, and no socket outlives the call", async () => {
+    const { url, left } = await aTlsService();
+    expect(await fetchPublicAddress(url, { certificateAuthorities: certificate })).toBe("45.0.0.1");
+    expect(Object.keys(globalHttpsAgent.freeSockets)).toEqual([]);
+    await soon(left, "the end of the connection", 1_000);
+  });
+
+  it("is not read from who cannot prove its name", async () => {
+    const { url } = await aTlsService();
+    expect((await failureOf(fetchPublicAddress(url))).failure).toBe("CONNECTION_RESET");
   });
 });
 

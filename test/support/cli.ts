@@ -11,8 +11,18 @@ import type { Output } from "../../src/cli/surroundings.js";
 export class WrittenOutput implements Output {
   out = "";
   err = "";
-  readonly stdout = { write: (text: string) => (this.out += text) };
-  readonly stderr = { write: (text: string) => (this.err += text) };
+  readonly stdout = { write: (text: string) => this.#written((this.out += text)) };
+  readonly stderr = { write: (text: string) => this.#written((this.err += text)) };
+  readonly #onWritten: (output: WrittenOutput) => void;
+
+  constructor(onWritten: (output: WrittenOutput) => void = () => undefined) {
+    this.#onWritten = onWritten;
+  }
+
+  #written(whole: string): string {
+    this.#onWritten(this);
+    return whole;
+  }
 }
 
 export interface Ended {
@@ -25,11 +35,14 @@ export interface RunOptions {
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
+  /** Called after each piece of output. */
+  readonly onWritten?: (output: WrittenOutput) => void;
 }
 
 /** Runs the program in this process. */
-export async function runCli(argv: readonly string[], { cwd, env = {}, signal }: RunOptions): Promise<Ended> {
-  const output = new WrittenOutput();
+export async function runCli(argv: readonly string[], options: RunOptions): Promise<Ended> {
+  const { cwd, env = {}, signal, onWritten } = options;
+  const output = new WrittenOutput(onWritten);
   const surroundings = { output, env, cwd, signal: signal ?? new AbortController().signal };
   const code = await runProgram(argv, "1.2.3", surroundings);
   return { code, out: output.out, err: output.err };

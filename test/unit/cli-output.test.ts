@@ -2,10 +2,10 @@ import { readFileSync } from "node:fs";
 import { PassThrough } from "node:stream";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { describe, expect, it } from "@jest/globals";
+import { afterEach, describe, expect, it, jest } from "@jest/globals";
 import { openBars } from "../../src/cli/crawl-bars.js";
 import { openLines } from "../../src/cli/crawl-lines.js";
-import { UsageError } from "../../src/cli/errors.js";
+import { NoGatewayError, UsageError } from "../../src/cli/errors.js";
 import { failureOf } from "../../src/cli/failure-text.js";
 import { formatMs, msOf, readDuration, readWhole } from "../../src/cli/measures.js";
 import { toOriginalImages, toOriginalSpecs, toOriginalTable } from "../../src/cli/original-shapes.js";
@@ -159,6 +159,8 @@ describe("the table for people", () => {
 });
 
 describe("the progress of a crawl", () => {
+  afterEach(() => void jest.useRealTimers());
+
   const failed = eventOf(1, 2, 1, {
     case: "nodeFailed",
     value: {
@@ -200,12 +202,14 @@ describe("the progress of a crawl", () => {
     ]);
   });
 
-  it("is one bar for each hop on a terminal, with the failed nodes named above them", async () => {
+  it("is one bar for each hop on a terminal, with the failed nodes named above them", () => {
+    // Bars are redrawn by a clock, 20 times a second.
+    jest.useFakeTimers();
     const terminal = new FakeTerminal();
     const bars = openBars(terminal);
     for (const event of crawl) {
       bars.show(event);
-      await new Promise((resolve) => setTimeout(resolve, 60));
+      jest.advanceTimersByTime(60);
     }
     bars.end();
     expect(terminal.text).toMatch(/hop 0 \u2588+ 1\/1 0 new, 0 failed, 5\.00 ms/);
@@ -260,6 +264,15 @@ describe("the text of a failure", () => {
     const cause = Object.assign(new Error("connect ECONNREFUSED 127.0.0.1:1"), { code: "ECONNREFUSED" });
     const nobody = new ConnectError("unavailable", Code.Unavailable, undefined, undefined, cause);
     expect(failureOf(nobody).text).toBe("no gateway answers: connect ECONNREFUSED 127.0.0.1:1");
+    Object.assign(cause, { address: "127.0.0.1", port: 1 });
+    expect(failureOf(nobody).text).toBe("no gateway answers at 127.0.0.1:1 (ECONNREFUSED)");
+    const gone = Object.assign(new Error("connect ENOENT /b/s"), { code: "ENOENT", address: "/b/s" });
+    const noSocket = new ConnectError("connect ENOENT /b/s", Code.Internal, undefined, undefined, gone);
+    expect(failureOf(noSocket).text).toBe("no gateway answers at /b/s (ENOENT)");
+    expect(failureOf(new NoGatewayError("/b/s", noSocket))).toEqual({
+      text: "no gateway answers at /b/s",
+      exitCode: 1,
+    });
     expect(failureOf(new ConnectError("HTTP 404", Code.Unimplemented)).text).toBe("HTTP 404 (UNIMPLEMENTED)");
     expect(failureOf(new ConnectError("no", Code.PermissionDenied)).text).toBe("no (PERMISSION_DENIED)");
   });

@@ -6,6 +6,7 @@ import { parseFilter } from "../../src/filter/filter.js";
 import { filterLimits } from "../../src/filter/limits.js";
 import { defaultLimits } from "../../src/gateway/limits.js";
 import { crawlLimits, tableLimits } from "../../src/p2p/limits.js";
+import { quarantineLimits, quarantineReasons } from "../../src/p2p/quarantine.js";
 import { rowRejections } from "../../src/peer-api/contract.js";
 import { routeLimits } from "../../src/peer-api/limits.js";
 import { codeOf } from "../../src/rpc/errors.js";
@@ -58,6 +59,12 @@ describe("docs/limits.md", () => {
   it("lists every reason to leave out a row, and no other", () => {
     const listed = tableBelow("limits.md", "A crawl", 1).map(([reason]) => reason);
     expect(listed).toEqual([...rowRejections]);
+  });
+
+  it("lists every limit and reason of a quarantine, and no other", () => {
+    expect(numbersIn(tableBelow("limits.md", "Quarantine"))).toEqual(quarantineLimits);
+    const text = readFileSync(new URL("../../docs/limits.md", import.meta.url), "utf8");
+    for (const reason of quarantineReasons) expect(text).toContain(`${reason}, `);
   });
 
   it("lists every limit of a crawl, of the table, of filters and of callers, and no other", () => {

@@ -637,18 +637,16 @@ describe("what nodes say about one another", () => {
 
   it("meets ten thousand nodes and counts the rest", async () => {
     const bench = new CrawlBench();
-    const rows = Array.from({ length: 4_000 }, (_, n) => row(n + 10));
-    for (let n = 0; n < 3; n += 1) {
-      bench.know(
-        bench.network.add(at(n), {
-          rows: rows.map((one) => aRow({ address: { ...one.address, port: 9_001 + n } })),
-        }),
-      );
+    const perTable = 250;
+    for (let n = 0; n < 45; n += 1) {
+      const rows = Array.from({ length: perTable }, (_, r) => row(100 + n * perTable + r));
+      bench.know(bench.network.add(at(n), { rows }));
     }
     const events = await bench.crawl({ maxHops: 1 });
     const tables = bodies(events, "tableFetched");
-    expect(tables.reduce((sum, { newCount }) => sum + newCount, 3)).toBe(crawlLimits.maxNodes);
-    expect(tables.at(-1)!.rejected.get("CRAWL_FULL")).toBe(2_003);
+    expect(tables.reduce((sum, { newCount }) => sum + newCount, 45)).toBe(crawlLimits.maxNodes);
+    const full = tables.reduce((sum, { rejected }) => sum + (rejected.get("CRAWL_FULL") ?? 0), 0);
+    expect(full).toBe(45 * perTable - (crawlLimits.maxNodes - 45));
   }, 60_000);
 });
 

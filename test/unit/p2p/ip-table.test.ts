@@ -1,9 +1,23 @@
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import {
+  chmod,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { silentLogger } from "../../../src/observability/logger.js";
 import { P2pError } from "../../../src/p2p/errors.js";
+import { tableLimits } from "../../../src/p2p/limits.js";
 import { IpTable } from "../../../src/p2p/ip-table.js";
 import { keyOf, type NodeRecord } from "../../../src/p2p/node-record.js";
 import { addRecord } from "../../../src/p2p/table-changes.js";
@@ -60,7 +74,7 @@ async function reasonOf(work: Promise<unknown>): Promise<string> {
 describe("the IP table on disk", () => {
   it("is empty where no file is, and reading makes none", async () => {
     expect((await open().read()).size).toBe(0);
-    expect(await readdir(folder)).toEqual([]);
+    await expect(stat(tablePath)).rejects.toMatchObject({ code: "ENOENT" });
   });
 
   it("is read as the operator's rows the first time", async () => {
@@ -131,9 +145,67 @@ describe("the IP table on disk", () => {
     expect((await reading).size).toBe(2);
   });
 
-  it("that is a folder is an error", async () => {
-    await mkdir(tablePath, { recursive: true });
-    expect(await reasonOf(open().read())).toBe("IP_TABLE_UNREADABLE");
+  it.each(["a folder", "a pipe", "a link to a device"])(
+    "that is %s is an error at once, as is a side file that is one",
+    async (kind) => {
+      const make = async (path: string): Promise<void> => {
+        await mkdir(join(path, ".."), { recursive: true });
+        if (kind === "a folder") await mkdir(path);
+        else if (kind === "a pipe") execFileSync("mkfifo", [path]);
+        else await symlink("/dev/zero", path);
+      };
+      await make(tablePath);
+      const table = open();
+      await expect(table.read()).rejects.toThrow("not a regular file");
+      expect(await reasonOf(add(table, node(1)))).toBe("IP_TABLE_UNREADABLE");
+      await rm(tablePath, { recursive: true });
+      await make(sidePath);
+      await expect(open().read()).rejects.toThrow("side file of the IP table cannot be read");
+    },
+  );
+
+  it("that is larger than its limit is an error", async () => {
+    await writeForeign([]);
+    await truncate(tablePath, tableLimits.maxFileBytes + 1);
+    await expect(open().read()).rejects.toThrow("larger than");
+  });
+
+  it("refuses to grow beyond what it would read again", async () => {
+    await writeForeign([], { Filler: "x".repeat(tableLimits.maxFileBytes - 100) });
+    const table = open();
+    expect(await reasonOf(add(table, node(1)))).toBe("IP_TABLE_FULL");
+    expect((await table.read()).size).toBe(0);
+    expect((await open().read()).size).toBe(0);
+  });
+
+  it.each(["a file", "a file that is yet to be made"])("is written through a link to %s", async (kind) => {
+    const target = join(folder, "elsewhere.json");
+    await mkdir(join(tablePath, ".."), { recursive: true });
+    // Through two links, the second one relative.
+    await symlink(join("..", "..", "elsewhere.json"), join(tablePath, "..", "link"));
+    await symlink(join(tablePath, "..", "link"), tablePath);
+    if (kind === "a file") await writeFile(target, '{"ip_address":[]}');
+    await add(open(), node(1));
+    expect((await lstat(tablePath)).isSymbolicLink()).toBe(true);
+    expect((await lstat(target)).isFile()).toBe(true);
+    expect([...(await open().read()).keys()]).toEqual([key(1)]);
+  });
+
+  it("is an error, and no empty table, behind a link into a folder that is missing", async () => {
+    await mkdir(join(tablePath, ".."), { recursive: true });
+    await symlink(join(folder, "not-mounted", "ip_table.json"), tablePath);
+    const table = open();
+    await expect(table.read()).rejects.toThrow("its link leads nowhere");
+    expect(await reasonOf(add(table, node(1)))).toBe("IP_TABLE_UNREADABLE");
+    expect((await lstat(tablePath)).isSymbolicLink()).toBe(true);
+    await expect(stat(join(folder, "not-mounted"))).rejects.toMatchObject({ code: "ENOENT" });
+  });
+
+  it("keeps the permissions of the file", async () => {
+    await writeForeign([]);
+    await chmod(tablePath, 0o664);
+    await add(open(), node(1));
+    expect((await stat(tablePath)).mode & 0o777).toBe(0o664);
   });
 
   it("takes in what others add between our changes, and keeps their unknown fields", async () => {
@@ -154,6 +226,66 @@ describe("the IP table on disk", () => {
     await writeForeign([wire(1), wire(2)]);
     const nodes = await table.read();
     expect([nodes.get(key(1))!.origin, nodes.get(key(2))!.origin]).toEqual(["operator", "peer"]);
+  });
+
+  it("counts rows as the operator's at the first import only, though all we did since was to read", async () => {
+    await writeForeign([wire(1)]);
+    await open().read();
+    await writeForeign([wire(1), wire(2)]);
+    const nodes = await open().read();
+    expect([nodes.get(key(1))!.origin, nodes.get(key(2))!.origin]).toEqual(["operator", "peer"]);
+  });
+
+  it("counts rows of a file that was not there at the first look as peers', now and later", async () => {
+    await open().read();
+    await writeForeign([wire(1)]);
+    expect((await open().read()).get(key(1))!.origin).toBe("peer");
+  });
+
+  it("is read with a warning where the first import cannot be recorded", async () => {
+    await writeForeign([wire(1)]);
+    // A folder behind a link that leads nowhere: nobody writes there, root neither.
+    await symlink(join("nowhere", "at-all"), join(folder, ".p2prc"));
+    expect((await open().read()).get(key(1))!.origin).toBe("operator");
+    expect(warnings).toHaveLength(1);
+  });
+
+  it("loses a row that others added and later removed, though we wrote neither time", async () => {
+    const table = open();
+    await add(table, node(1));
+    const ours = await rowsInFile();
+    await writeForeign([...ours, wire(7)]);
+    expect((await table.read()).has(key(7))).toBe(true);
+    await writeForeign(ours);
+    expect((await table.read()).has(key(7))).toBe(false);
+    await add(table, node(2));
+    expect(await hostsInFile()).toEqual([1, 2].map((n) => anAddress(n).host));
+  });
+
+  it("follows three changes by others between two of ours, now and after a restart", async () => {
+    const table = open();
+    await add(table, node(1));
+    const ours = await rowsInFile();
+    await writeForeign([...ours, wire(7), wire(8)]);
+    await table.read();
+    await writeForeign([...ours, wire(8, { Name: "changed" }), wire(9)]);
+    await table.read();
+    await writeForeign([...ours, wire(8, { Name: "changed" })]);
+    expect([...(await table.read()).keys()]).toEqual([key(1), key(8)]);
+    expect([...(await open().read()).keys()]).toEqual([key(1), key(8)]);
+    await add(table, node(2));
+    await table.update((nodes) => void nodes.delete(key(8)));
+    expect([...(await open().read()).keys()]).toEqual([key(1), key(2)]);
+  });
+
+  it("takes over none of the rows of earlier files, and leaves a row alone that stands there twice", async () => {
+    const table = open();
+    for (let round = 1; round <= 5; round += 1) {
+      await writeForeign([wire(round, { Name: "a" }), wire(round, { Name: "b" })]);
+      expect([...(await table.read()).keys()]).toEqual([key(round)]);
+    }
+    await table.update((nodes) => void nodes.delete(key(5)));
+    expect(await hostsInFile()).toEqual([]);
   });
 
   it("takes back a row that we removed when others write it anew", async () => {
@@ -182,12 +314,12 @@ describe("the IP table on disk", () => {
   });
 
   it("carries what we measured, and a value of the file until then", async () => {
-    await writeForeign([wire(1, { Latency: 5 }), wire(2, { Latency: 6, Download: 7.5 })]);
+    await writeForeign([wire(1, { Latency: 5_000 }), wire(2, { Latency: 6_000, Download: 7.5 })]);
     const table = open();
     await table.update((nodes) => {
       nodes.set(key(1), { ...nodes.get(key(1))!, measurement: { latencyNs: 42, sampleCount: 3 } });
     });
-    expect((await rowsInFile()).map((row) => row["Latency"])).toEqual([42, 6]);
+    expect((await rowsInFile()).map((row) => row["Latency"])).toEqual([42, 6_000]);
     expect((await rowsInFile())[1]).toMatchObject({ Download: 7.5 });
   });
 
@@ -263,6 +395,11 @@ describe("the IP table that cannot be written", () => {
     return () => rm(join(folder, "p2p"));
   }
 
+  async function blockSide(): Promise<void> {
+    await rm(join(folder, ".p2prc"), { recursive: true, force: true });
+    await writeFile(join(folder, ".p2prc"), "in the way");
+  }
+
   it("refuses a change, and nothing has changed, now or after a restart", async () => {
     const table = open();
     const unblock = await blockTable();
@@ -293,7 +430,7 @@ describe("the IP table that cannot be written", () => {
   it("keeps in memory what a crawl learnt, for the next write", async () => {
     const table = open();
     await table.read();
-    await writeFile(join(folder, ".p2prc"), "in the way");
+    await blockSide();
     const writing = table.update((nodes) => void nodes.set(key(1), node(1)), { keepInMemory: true });
     expect(await reasonOf(writing)).toBe("IP_TABLE_READ_ONLY");
     expect((await table.read()).size).toBe(1);
@@ -305,7 +442,7 @@ describe("the IP table that cannot be written", () => {
   it("forgets any other change", async () => {
     const table = open();
     await table.read();
-    await writeFile(join(folder, ".p2prc"), "in the way");
+    await blockSide();
     expect(await reasonOf(add(table, node(1)))).toBe("IP_TABLE_READ_ONLY");
     expect((await table.read()).size).toBe(0);
     await expect(stat(tablePath)).rejects.toMatchObject({ code: "ENOENT" });

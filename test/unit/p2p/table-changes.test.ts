@@ -21,6 +21,7 @@ function someFindings(overrides: Partial<CrawlFindings> = {}): CrawlFindings {
     toldTheirRow: new Set(),
     silent: new Set(),
     blocked: new Set(),
+    startedFrom: new Set(),
     isOwn: () => false,
     ...overrides,
   };
@@ -111,6 +112,14 @@ describe("what a crawl does to the table", () => {
     const told = edited();
     applyCrawl(told, someFindings({ answered, toldTheirRow: new Set([keyed(1)]) }));
     expect(told.get(keyed(1))!.row.machineName).toBe("crawled");
+  });
+
+  it("leaves out a node that somebody took out while the crawl ran, though it answered", () => {
+    const nodes = tableOf(node(1));
+    const answered = tableOf(...[1, 2, 3].map((n) => node(n, { state: "ACTIVE" })));
+    const startedFrom = new Set([keyed(1), keyed(2)]);
+    expect(applyCrawl(nodes, someFindings({ answered, startedFrom })).addedCount).toBe(1);
+    expect([...nodes.keys()]).toEqual([keyed(1), keyed(3)]);
   });
 
   it("takes in nobody new when the table is full", () => {

@@ -42,6 +42,15 @@ describe("the rows of every version's table", () => {
     if (!name.includes("2021-03-20")) expect(first!.latencyNs).toBe(145_800_903);
   });
 
+  it("carry latencies without meaning in the first version, which are read as not measured", () => {
+    const rows = rowsOf("ip-table.2021-03-20.json").map((row) => row as Record<string, unknown>);
+    expect(rows.map((row) => row["latency"])).toEqual([3, 12.5]);
+    expect(rows.map((row) => read(row).latencyNs)).toEqual([0, 0]);
+    expect([999, 999.4, 1_000].map((latency) => read(at({ Latency: latency })).latencyNs)).toEqual([
+      0, 0, 1_000,
+    ]);
+  });
+
   it("tell a proxy server by text in 2024 and by a boolean in 2025", () => {
     const told = (name: string): boolean[] =>
       rowsOf(name).map((row) => read(row as Record<string, unknown>).proxyServer);
@@ -243,7 +252,8 @@ describe("the fields of a row", () => {
 
   it.each([
     [145_800_903, 145_800_903],
-    [12.5, 13],
+    [12_345.5, 12_346],
+    [12.5, 0],
     [0, 0],
     [-5, 0],
     [1e300, 3.6e12],
@@ -355,7 +365,7 @@ describe("a row on the wire", () => {
       unsafeMode: fc.boolean(),
       publicKey: plain(8192),
       customInformation: plain(256),
-      latencyNs: fc.integer({ min: 0, max: 3.6e12 }),
+      latencyNs: fc.oneof(fc.constant(0), fc.integer({ min: 1_000, max: 3.6e12 })),
       downloadMbps: speed,
       uploadMbps: speed,
     } satisfies { [K in keyof PeerRow]: fc.Arbitrary<PeerRow[K]> }),

@@ -1,0 +1,66 @@
+import { describe, expect, it } from "@jest/globals";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { Code, type ConnectError } from "@connectrpc/connect";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  RetryInfoSchema,
+} from "../../src/gen/google/rpc/error_details_pb.js";
+import { codeOf, errorDomain, failure, type Reason, toConnectError } from "../../src/rpc/errors.js";
+
+const reasons = Object.keys(codeOf) as Reason[];
+const alive = new AbortController().signal;
+const violations = [{ field: "node", description: "wrong" }];
+
+/** Bytes of all details together, type names not counted. */
+function detailBytes(error: ConnectError): number {
+  const schemas = [ErrorInfoSchema, BadRequestSchema, RetryInfoSchema] as const;
+  return schemas.reduce((sum, schema) => {
+    const found = error.findDetails<typeof schema>(schema as never);
+    return (
+      sum + found.reduce((size, value) => size + toBinary(schema, create(schema as never, value)).length, 0)
+    );
+  }, 0);
+}
+
+describe.each(reasons)("the reason %s", (reason) => {
+  it("has a code and stands in the details", () => {
+    const error = failure(reason, "text", { metadata: { node: "nodes/a" } });
+    expect(Code[error.code]).toBeDefined();
+    expect(error.findDetails(ErrorInfoSchema)).toMatchObject([
+      { reason, domain: errorDomain, metadata: { node: "nodes/a" } },
+    ]);
+  });
+
+  it("says when to try again exactly where that helps", () => {
+    const error = failure(reason, "text");
+    const helps = [Code.Unavailable, Code.ResourceExhausted].includes(error.code);
+    expect(error.findDetails(RetryInfoSchema)).toHaveLength(helps ? 1 : 0);
+  });
+});
+
+describe("an error", () => {
+  it("names the fields of a bad request", () => {
+    const [badRequest] = failure("INVALID_REQUEST", "text", { violations }).findDetails(BadRequestSchema);
+    expect(badRequest?.fieldViolations).toMatchObject(violations);
+  });
+
+  it("keeps its details below 4 KiB, however long what it tells", () => {
+    const long = "x".repeat(100_000);
+    const error = failure("INVALID_REQUEST", long, {
+      metadata: Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`key${n}`, long])),
+      violations: Array.from({ length: 100 }, () => ({ field: long, description: long })),
+    });
+    expect(detailBytes(error)).toBeLessThanOrEqual(4096);
+    expect(error.rawMessage.length).toBeLessThanOrEqual(500);
+  });
+
+  it.each([new Error("secret"), "secret", { message: "secret" }, undefined, null])(
+    "that nobody knows is internal and tells nothing: %p",
+    (thrown) => {
+      const error = toConnectError(thrown, alive);
+      expect([error.rawMessage, error.code]).toEqual(["internal error", Code.Internal]);
+      expect(JSON.stringify(error.details)).not.toContain("secret");
+    },
+  );
+});
