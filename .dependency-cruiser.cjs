@@ -23,7 +23,11 @@ module.exports = {
     only("peer-api", [], "speaks to other machines; knows no room of ours"),
     only(
       "p2p",
-      ["^src/peer-api/(contract|errors|address|ip-table-rows)\\.ts$", "^src/observability/logger\\.ts$", room("filter")],
+      [
+        "^src/peer-api/(contract|errors|address|ip-table-rows)\\.ts$",
+        "^src/observability/logger\\.ts$",
+        room("filter"),
+      ],
       "receives PeerApi as an argument",
     ),
     only(

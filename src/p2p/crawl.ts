@@ -124,6 +124,11 @@ export class Crawl {
     this.#queue.resume();
   }
 
+  /** Hears that these nodes have been written, by `HOST:PORT`. */
+  wrote(keys: Iterable<string>): void {
+    this.#met.wrote(keys);
+  }
+
   /** Where the crawl stands now. */
   get progress(): CrawlProgress {
     return this.#progressAt();

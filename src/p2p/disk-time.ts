@@ -1,7 +1,5 @@
 import { P2pError, type P2pReason } from "./errors.js";
-
-/** Longest work on one file, in milliseconds: a slow network disk reads the largest table well within it. */
-export const diskTimeoutMs = 10_000;
+import { tableLimits } from "./limits.js";
 
 /**
  * Gives work on files a time limit. A hung network disk cannot be called off: the work is left to itself, told by its
@@ -12,7 +10,7 @@ export class DiskTime {
   readonly #timeoutMs: number;
   #isHung = false;
 
-  constructor(timeoutMs: number = diskTimeoutMs) {
+  constructor(timeoutMs: number = tableLimits.diskTimeoutMs) {
     this.#timeoutMs = timeoutMs;
   }
 

@@ -13,7 +13,7 @@ import {
   type TableDocument,
   toFileRow,
 } from "./table-document.js";
-import { maxSideFileBytes, readOwnFile, readTable } from "./table-files.js";
+import { readOwnFile, readTable } from "./table-files.js";
 import { mergeTable } from "./table-merge.js";
 
 export interface IpTablePaths {
@@ -27,9 +27,6 @@ export interface IpTableOptions {
   /** Longest work on one file, in milliseconds. @default 10000 */
   readonly diskTimeoutMs?: number;
 }
-
-/** How often a change is made anew because others wrote the file meanwhile. */
-const writeAttempts = 8;
 
 /**
  * The IP table: nodes in memory, mirrored to the table file, which others write too.
@@ -78,7 +75,7 @@ export class IpTable {
   ): Promise<T> {
     return await this.#inTurn(async () => {
       await this.#refresh();
-      for (let attempt = 1; attempt <= writeAttempts; attempt += 1) {
+      for (let attempt = 1; attempt <= tableLimits.writeAttempts; attempt += 1) {
         const before = this.#nodes;
         const nodes = new Map(before);
         const result = change(nodes);
@@ -88,7 +85,7 @@ export class IpTable {
           return result;
         }
         // The last time, what was learnt stays in memory as it is.
-        if (attempt < writeAttempts) await this.#mergeFile(before);
+        if (attempt < tableLimits.writeAttempts) await this.#mergeFile(before);
       }
       throw new P2pError("IP_TABLE_READ_ONLY", "the IP table cannot be written (others keep writing it)");
     });
@@ -223,7 +220,7 @@ export class IpTable {
 
   async #writeSide(nodes: SideFile["nodes"], base: SideFile["base"] = new Map()): Promise<void> {
     const text = formatSideFile({ nodes, base });
-    requireSize(text, maxSideFileBytes);
+    requireSize(text, tableLimits.maxSideFileBytes);
     await this.#disk.limit("IP_TABLE_READ_ONLY", (signal) =>
       replaceFile(this.#paths.sidePath, text, { mode: 0o600, signal }),
     );

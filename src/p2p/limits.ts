@@ -37,6 +37,12 @@ export const crawlLimits = {
 export const tableLimits = {
   /** Largest table file read, in bytes. */
   maxFileBytes: 64 * 1024 * 1024,
+  /** Largest side file, in bytes. */
+  maxSideFileBytes: 256 * 1024 * 1024,
+  /** A disk that does not answer for so long fails the call. */
+  diskTimeoutMs: 10_000,
+  /** How often a change is made anew because others wrote the file meanwhile. */
+  writeAttempts: 8,
   /** Nodes that crawls and callers may bring into the table. */
   maxNodes: 20_000,
   /** A node silent in so many crawls leaves the table. */

@@ -32,11 +32,16 @@ const maxViaNodes = 3;
 export class MetNodes {
   readonly #nodes = new Map<string, MetNode>();
   readonly #countByHost = new Map<string, number>();
-  readonly #startedFrom: ReadonlySet<string>;
+  readonly #startedFrom: Set<string>;
 
   /** @param startedFrom keys of the nodes that stood in the table when the crawl began */
   constructor(startedFrom: ReadonlySet<string>) {
-    this.#startedFrom = startedFrom;
+    this.#startedFrom = new Set(startedFrom);
+  }
+
+  /** Remembers that a pause has written these nodes: from now on they stand in the table, or were taken out of it. */
+  wrote(keys: Iterable<string>): void {
+    for (const key of keys) this.#startedFrom.add(key);
   }
 
   get size(): number {

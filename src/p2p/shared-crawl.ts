@@ -111,6 +111,7 @@ export class SharedCrawl {
     const findings = { ...this.#crawl.findings, silent: new Set<string>(), blocked: new Set<string>() };
     try {
       this.#addedCount += (await this.#write(findings)).addedCount;
+      this.#crawl.wrote(findings.answered.keys());
     } catch (error) {
       this.#deps.logger.error({ err: error }, "the IP table could not be written at a pause of a crawl");
     }

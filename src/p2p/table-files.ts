@@ -17,9 +17,6 @@ import { emptyDocument, parseTableDocument, type TableDocument } from "./table-d
 const readAttempts = 4;
 const readPauseMs = 100;
 
-/** Largest side file, in bytes: it holds each row of the table, and more about it. */
-export const maxSideFileBytes = 4 * tableLimits.maxFileBytes;
-
 /** Bytes read at once; between two of them a size or time limit ends the reading. */
 const chunkBytes = 256 * 1024;
 
@@ -61,7 +58,7 @@ export async function readOwnFile(
   const subject: FileSubject = "side file of the IP table";
   if ((await markOf(path, subject)) === absent) return undefined;
   try {
-    return await readWithin(path, options.maxBytes ?? maxSideFileBytes, options.signal);
+    return await readWithin(path, options.maxBytes ?? tableLimits.maxSideFileBytes, options.signal);
   } catch (error) {
     if (codeOf(error) === "ENOENT") return undefined;
     throw unreadable(path, error, subject);

@@ -1,5 +1,4 @@
-import type { ClientRequest, IncomingMessage } from "node:http";
-import type { Socket } from "node:net";
+import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import got, { type OptionsInit, type Request } from "got";
 import type { CallOptions, TableForm } from "./contract.js";
@@ -37,43 +36,18 @@ export async function request(
   const startMs = performance.now();
   // Whatever reason the caller gave: it is a cancellation.
   if (options.signal?.aborted === true) throw canceled({ wasSent: false });
-  let stream: Request | undefined;
-  const send = () => {
-    stream = nodeGot.stream(url, gotOptions(sockets, options.signal, form));
-    const wasStale = watchSocket(stream);
-    return { answer: readWhole(stream, limit.maxBodyBytes, options.onActivity), wasStale };
-  };
+  const stream = nodeGot.stream(url, gotOptions(sockets, options.signal, form));
   // Not got's time limit: it forgets a request that still waits for one of the two sockets.
-  const timer = setTimeout(() => stream?.destroy(outOfTime()), options.timeoutMs ?? limit.timeoutMs);
-  const first = send();
-  const { response, body } = await first.answer
-    .catch((error: unknown) => {
-      const wasCut = toPeerError(error).failure === "CONNECTION_RESET";
-      if (form === undefined || !wasCut || !first.wasStale()) throw error;
-      return send().answer;
-    })
-    .finally(() => clearTimeout(timer));
+  const timer = setTimeout(() => stream.destroy(outOfTime()), options.timeoutMs ?? limit.timeoutMs);
+  const { response, body } = await readWhole(stream, limit.maxBodyBytes, options.onActivity).finally(() =>
+    clearTimeout(timer),
+  );
   return {
     httpStatus: response.statusCode ?? 0,
     contentType: response.headers["content-type"] ?? "",
     body,
     elapsedMs: performance.now() - startMs,
   };
-}
-
-/** @returns tells afterwards whether the request went out on a kept connection, and not a byte came back */
-function watchSocket(stream: Request): () => boolean {
-  let sent: ClientRequest | undefined;
-  let socket: Socket | undefined;
-  let bytesBefore = 0;
-  stream.once("request", (request: ClientRequest) => {
-    sent = request;
-    request.once("socket", (given) => {
-      socket = given;
-      bytesBefore = given.bytesRead;
-    });
-  });
-  return () => sent?.reusedSocket === true && socket?.bytesRead === bytesBefore;
 }
 
 /** What every call has in common, settled once: got takes longer to settle options than to send a request. */

@@ -32,6 +32,8 @@ export function openPeerApi(): PeerApi {
     },
     async exchangeTable(address, form, options = {}) {
       enter(address, options);
+      // An exchange is never repeated: it must not meet a connection that the node has closed.
+      sockets.renew(address);
       const url = `http://${addressKey(address)}/IpTable`;
       const answer = await request(url, sockets, routeLimits.ipTable, options, form);
       requireOk(answer);

@@ -44,6 +44,7 @@ export async function roundTrip(
     const failure = toPeerError(error);
     const wasStale = attempt.reusedSocket && !attempt.answered && failure.failure === "CONNECTION_RESET";
     if (!wasStale) throw failure;
+    sockets.distrust(address);
     return await once(sockets, address, path, options, attempt);
   }
 }

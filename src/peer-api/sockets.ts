@@ -21,6 +21,8 @@ export class NodeSockets {
   readonly tlsAgent: TlsAgent;
   readonly #policies = new Map<string, IsAllowed>();
   readonly #open = new Map<string, Set<Socket>>();
+  /** Nodes that closed a connection which they had kept. */
+  readonly #fickle = new Set<string>();
   #isClosed = false;
 
   /** @param certificateAuthorities PEM; instead of the well-known ones */
@@ -48,6 +50,16 @@ export class NodeSockets {
       if (idle.includes(socket)) socket.destroy();
       else socket.destroy(canceled());
     }
+  }
+
+  /** Remembers that a node closes connections which it says it keeps. */
+  distrust(address: PeerAddress): void {
+    this.#fickle.add(addressKey(address));
+  }
+
+  /** Closes kept sockets to a node that cannot be trusted to keep them: what may be made once only needs a new one. */
+  renew(address: PeerAddress): void {
+    if (this.#fickle.has(addressKey(address))) this.release(address);
   }
 
   /** Cuts every socket, and opens none any more: not for a call that waited for a place either. */

@@ -149,12 +149,18 @@ const detail = <Desc extends DescMessage>(desc: Desc, value: MessageInitShape<De
   value: create(desc, value) as MessageInitShape<Desc>,
 });
 
-const clip = (text: string, maxLength: number): string =>
-  text.length <= maxLength ? text : `${text.slice(0, maxLength - 3)}...`;
+/** Cuts a text to so many bytes of UTF-8, on a whole character. */
+function clip(text: string, maxBytes: number): string {
+  if (Buffer.byteLength(text) <= maxBytes) return text;
+  const cut = Buffer.from(text)
+    .subarray(0, maxBytes - 3)
+    .toString();
+  return `${cut.replace(/\ufffd+$/, "")}...`;
+}
 
 const clipped = (metadata: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(
     Object.entries(metadata)
       .slice(0, 8)
-      .map(([key, value]) => [key, clip(value, 150)]),
+      .map(([key, value]) => [clip(key, 40), clip(value, 150)]),
   );

@@ -131,11 +131,11 @@ describe("a lock that is held", () => {
       await new Promise<void>((resolve) => (letGo = resolve));
       order.push("first out");
     });
+    while (order.length === 0) await new Promise((resolve) => setImmediate(resolve));
     const second = takeBaseFolder(socketPath, () => {
       order.push("second in");
       return Promise.resolve();
     });
-    while (order.length === 0) await new Promise((resolve) => setImmediate(resolve));
     letGo();
     await Promise.all([first, second]);
     expect(order).toEqual(["first in", "first out", "second in"]);

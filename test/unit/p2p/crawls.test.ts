@@ -84,10 +84,21 @@ describe("a caller who comes back", () => {
     await bench.clock.advance(60_000);
     expect(bench.network.calls).toHaveLength(callCount);
     expect([bench.network.openCalls, bench.network.openApis]).toEqual([0, 0]);
-    const after = await bench.read({ resumeToken: before.at(-1)!.resumeToken });
+    const after = bench.read({ resumeToken: before.at(-1)!.resumeToken });
     await bench.finish(after);
     checkStream([...before, ...after.events]);
     expect(bodies(after.events, "completed")[0]!.summary).toMatchObject({ activeCount: 4, addedCount: 3 });
+  });
+
+  it("does not bring back a node that was taken out while the crawl stood still", async () => {
+    const bench = slowChain();
+    const before = await readFor(bench, 1_000);
+    const [gone = ""] = [...bench.nodes.keys()].slice(-1);
+    expect(bench.nodes.size).toBeGreaterThan(1);
+    await bench.service.removeNode(gone, "");
+    const after = bench.read({ resumeToken: before.at(-1)!.resumeToken });
+    await bench.finish(after);
+    expect([...bench.nodes.keys()]).not.toContain(gone);
   });
 
   it("can come back to any event, also after the end", async () => {

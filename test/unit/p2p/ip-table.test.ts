@@ -439,6 +439,18 @@ describe("the IP table that cannot be written", () => {
     expect(await hostsInFile()).toEqual([anAddress(1).host, anAddress(2).host]);
   });
 
+  it("keeps out what a crawl took out, though its row stands twice in the file and others write another", async () => {
+    const twice = [wire(1, { Name: "a" }), wire(1, { Name: "b" })];
+    await writeForeign(twice);
+    const table = open();
+    await table.read();
+    await blockSide();
+    const writing = table.update((nodes) => void nodes.delete(key(1)), { keepInMemory: true });
+    expect(await reasonOf(writing)).toBe("IP_TABLE_READ_ONLY");
+    await writeForeign([...twice, wire(7)]);
+    expect([...(await table.read()).keys()]).toEqual([key(7)]);
+  });
+
   it("forgets any other change", async () => {
     const table = open();
     await table.read();
