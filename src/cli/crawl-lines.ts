@@ -1,6 +1,6 @@
 import type { UpdateIpTableResponse } from "../gen/p2prc/client/v1/ip_table_pb.js";
 import type { CrawlProgressView } from "./crawl-progress.js";
-import { completedText, failedNodeText, hopText } from "./crawl-text.js";
+import { completedText, failedNodeText, hopText, isOfHop } from "./crawl-text.js";
 import { plainText } from "./plain-text.js";
 import type { TextSink } from "./surroundings.js";
 
@@ -17,7 +17,10 @@ export function openLines(sink: TextSink): CrawlProgressView {
 
 /** What people read about an event; empty = nothing. */
 export function lineOf({ event, progress }: UpdateIpTableResponse): string {
-  if (event.case === "nodeFailed") return `hop ${progress?.hop ?? 0}: ${failedNodeText(event.value)}`;
+  if (event.case === "nodeFailed") {
+    const hop = isOfHop(event.value) ? `hop ${progress?.hop ?? 0}: ` : "";
+    return `${hop}${failedNodeText(event.value)}`;
+  }
   if (event.case === "hopCompleted") return `hop ${event.value.hop}: ${hopText(event.value)}`;
   if (event.case === "completed") return completedText(event.value);
   if (event.case === "ownAddressFound") return plainText(event.value.warning);

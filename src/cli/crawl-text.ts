@@ -14,6 +14,8 @@ const nameOfStep = {
   [NodeFailed_Step.UNSPECIFIED]: "a step",
   [NodeFailed_Step.PROBE]: "probe",
   [NodeFailed_Step.IP_TABLE]: "table exchange",
+  [NodeFailed_Step.DOWNLOAD]: "download",
+  [NodeFailed_Step.UPLOAD]: "upload",
 } as const satisfies Record<NodeFailed_Step, string>;
 
 /** What was tried; a step of a later contract has its number. */
@@ -32,6 +34,10 @@ export function failedNodeText({ node, step, reason, message, httpStatus }: Node
   const words = message === "" ? "" : `: ${plainText(message)}`;
   return `${addressOf(node)}: ${stepText(step)} failed, ${reasonText(reason)}${status}${words}`;
 }
+
+/** Whether the step is made within a hop; bandwidth is measured after the last one. */
+export const isOfHop = ({ step }: NodeFailed): boolean =>
+  step !== NodeFailed_Step.DOWNLOAD && step !== NodeFailed_Step.UPLOAD;
 
 /** `12 new, 1 failed, 0.31 s`. */
 export function hopText({ newCount, failedCount, elapsed }: HopCompleted): string {

@@ -2,6 +2,7 @@
 import { type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import { type Command, Option } from "commander";
 import {
+  Bandwidth_Mode,
   type UpdateIpTableRequestSchema,
   type UpdateIpTableResponse,
   UpdateIpTableResponseSchema,
@@ -21,6 +22,8 @@ interface CrawlFlags {
   readonly nodeTimeout?: string;
   readonly exchangeTimeout?: string;
   readonly sharedRows?: string;
+  /** False with `--no-bandwidth`. */
+  readonly bandwidth?: boolean;
   readonly seed?: readonly string[];
   readonly json?: boolean;
   readonly gateway?: string;
@@ -33,6 +36,7 @@ export function addCrawlFlags(command: Command): void {
     .option("--node-timeout <DURATION>", "one probe, such as 500ms (default 3s)")
     .option("--exchange-timeout <DURATION>", "one table exchange, such as 90s (default 60s)")
     .option("--shared-rows <N>", "rows of our table sent to each node, up to 4096 (default 16)")
+    .option("--no-bandwidth", "download and upload are not measured")
     .addOption(
       repeatable(
         new Option("--seed <HOST:PORT>", "a node to start from besides the local table (repeatable)"),
@@ -76,6 +80,7 @@ function crawlRequestOf(flags: CrawlFlags): MessageInitShape<typeof UpdateIpTabl
       ? {}
       : { exchangeTimeout: readDuration("--exchange-timeout", exchangeTimeout) }),
     ...(sharedRows === undefined ? {} : { maxSharedRows: readWhole("--shared-rows", sharedRows) }),
+    bandwidth: { mode: flags.bandwidth === false ? Bandwidth_Mode.OFF : Bandwidth_Mode.MEASURE },
     seedAddresses: [...(seed ?? [])],
   };
 }

@@ -6,6 +6,7 @@ import { openApp } from "../app.js";
 import { loadConfig } from "../config/config.js";
 import { startDevnetProcess } from "../devnet/devnet-process.js";
 import type { DevnetOptions, DevnetView } from "../devnet/contract.js";
+import { Bandwidth_Mode } from "../gen/p2prc/client/v1/ip_table_pb.js";
 import { silentLogger } from "../observability/logger.js";
 import { failedNodeText } from "./crawl-text.js";
 import { judgeDemo } from "./demo-verdict.js";
@@ -20,6 +21,8 @@ import { type Surroundings, untilAborted } from "./surroundings.js";
 const network: DevnetOptions = {
   nodes: 40,
   delayMs: 20,
+  bandwidthMbps: 200,
+  uploadMbps: 100,
   seed: 7,
   faults: { refuse: 1, reset: 1, hang: 1, garbage: 1, "status500-exchange": 2 },
 };
@@ -27,6 +30,8 @@ const maxHops = 3;
 /** Shorter than the defaults: the hanging node is waited for, and answers here take milliseconds. */
 const nodeTimeoutMs = 2_000;
 const exchangeTimeoutMs = 5_000;
+/** Enough for the nearest nodes. */
+const maxBandwidthMs = 5_000;
 
 /** @throws {OutcomeError} something was not as it should be; everything is cleaned up all the same */
 export async function runDemo(
@@ -72,7 +77,9 @@ async function showNetwork(
   for (const address of devnet.entryAddresses) await client.addNode({ address }, { signal });
   const nodeTimeout = durationOfMs(nodeTimeoutMs);
   const exchangeTimeout = durationOfMs(exchangeTimeoutMs);
-  const report = await followCrawl(client, { maxHops, nodeTimeout, exchangeTimeout }, surroundings);
+  const bandwidth = { mode: Bandwidth_Mode.MEASURE, maxDuration: durationOfMs(maxBandwidthMs) };
+  const request = { maxHops, nodeTimeout, exchangeTimeout, bandwidth };
+  const report = await followCrawl(client, request, surroundings);
   const nodes = sortByLatency(await listAllNodes(client, signal));
   printNodes(output.stdout, nodes);
   output.stdout.write(`\n${report.failures.length} steps failed:\n`);
@@ -93,6 +100,7 @@ function howToRepeat(url: string, { entryAddresses }: DevnetView, isKept: boolea
     maxHops,
     nodeTimeout: `${nodeTimeoutMs / 1_000}s`,
     exchangeTimeout: `${exchangeTimeoutMs / 1_000}s`,
+    bandwidth: { mode: "MODE_MEASURE", maxDuration: `${maxBandwidthMs / 1_000}s` },
   });
   const node = JSON.stringify({ node: entryAddresses[0] ?? "" });
   return `

@@ -36,3 +36,9 @@ export function formatMs(milliseconds: number): string {
   if (milliseconds >= 1_000) return `${(milliseconds / 1_000).toFixed(2)} s`;
   return `${milliseconds.toFixed(milliseconds < 10 ? 2 : 1)} ms`;
 }
+
+/** `93.7 Mbit/s`; empty = not measured. */
+export function formatMbps(megabitsPerSecond: number | undefined): string {
+  if (megabitsPerSecond === undefined) return "";
+  return `${megabitsPerSecond.toFixed(megabitsPerSecond < 10 ? 2 : 1)} Mbit/s`;
+}

@@ -1,4 +1,5 @@
 /** Carries out the original's flags: each is one or two calls of ClientService, and the original's JSON. */
+import { Bandwidth_Mode } from "../gen/p2prc/client/v1/ip_table_pb.js";
 import { isIPv6 } from "node:net";
 import { loadConfig } from "../config/config.js";
 import { configFlagsOf } from "./config-flags.js";
@@ -23,9 +24,12 @@ interface Stage {
   readonly client: () => Promise<GatewayClient>;
 }
 
+/** The original measured download and upload with each update, until 2021. */
+const measured = { bandwidth: { mode: Bandwidth_Mode.MEASURE } } as const;
+
 const run = {
   updateIpTable: async ({ client, surroundings }) => {
-    const report = await followCrawl(await client(), {}, surroundings);
+    const report = await followCrawl(await client(), measured, surroundings);
     await printIpTable(await client(), surroundings);
     requireFinished(report);
   },

@@ -17,9 +17,9 @@ function toOriginalRow(node: Node): unknown {
     IPV4: isNamed ? hostOf(node.name) : node.ipv4,
     IPV6: node.ipv6,
     Latency: nanoseconds(node.measurement?.latency),
-    // The contract has no bandwidth yet; every version writes 0 for "not measured".
-    Download: 0,
-    Upload: 0,
+    // Mbit/s; every version writes 0 for "not measured".
+    Download: node.measurement?.downloadMegabitsPerSecond ?? 0,
+    Upload: node.measurement?.uploadMegabitsPerSecond ?? 0,
     ServerPort: String(node.serverPort),
     UDPServerPort: portText(node.udpServerPort),
     BareMetalSSHPort: portText(node.bareMetalSshPort),

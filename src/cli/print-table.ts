@@ -3,7 +3,7 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 import Table from "cli-table3";
 import { type Node, Node_State, type Specs } from "../gen/p2prc/client/v1/node_pb.js";
 import { addressOf } from "./crawl-text.js";
-import { formatMs, msOf } from "./measures.js";
+import { formatMbps, formatMs, msOf } from "./measures.js";
 import { plainText } from "./plain-text.js";
 import type { TextSink } from "./surroundings.js";
 
@@ -27,6 +27,12 @@ const columns: readonly Column[] = [
   { head: "NAME", cell: ({ machineName, specs }) => plainText(machineName || (specs?.hostname ?? "")) },
   { head: "LATENCY", isNumber: true, cell: ({ measurement }) => durationText(measurement?.latency) },
   { head: "JITTER", isNumber: true, cell: ({ measurement }) => durationText(measurement?.jitter) },
+  {
+    head: "DOWN",
+    isNumber: true,
+    cell: ({ measurement }) => formatMbps(measurement?.downloadMegabitsPerSecond),
+  },
+  { head: "UP", isNumber: true, cell: ({ measurement }) => formatMbps(measurement?.uploadMegabitsPerSecond) },
   {
     head: "STATE",
     cell: ({ state }) => (nameOfState as Partial<Record<number, string>>)[state] ?? `state ${state}`,

@@ -21,6 +21,11 @@ export interface Measurement {
   readonly sampleCount: number;
   /** Absent = not measured by this gateway. */
   readonly measureTimeMs?: number;
+  /** Mbit/s, > 0; absent = unknown. Only what this gateway measured. */
+  readonly downloadMbps?: number;
+  readonly uploadMbps?: number;
+  /** Absent = the bandwidth was never measured. */
+  readonly bandwidthMeasureTimeMs?: number;
 }
 
 export interface Provenance {
@@ -64,13 +69,24 @@ export interface CrawlRequest {
   readonly seedAddresses?: readonly string[];
   /** Rows of our table sent to each node. @default 16 */
   readonly maxSharedRows?: number;
+  /** Measures download and upload after the last hop. @default not */
+  readonly bandwidth?: BandwidthRequest;
   /** Joins the newest crawl in progress from its first event; what else is asked then does not count. @default false */
   readonly joinRunning?: boolean;
   /** Continues after the event that it came with; what else is asked then does not count. @default empty */
   readonly resumeToken?: string;
 }
 
-export type CrawlStep = "PROBE" | "IP_TABLE";
+export interface BandwidthRequest {
+  /** Bytes in each direction, 1..67108864. @default 8388608 */
+  readonly maxBytesPerNode?: number;
+  /** All nodes together, in milliseconds. @default 20000 */
+  readonly maxDurationMs?: number;
+  /** A younger result is kept, in milliseconds. @default 86400000 */
+  readonly maxAgeMs?: number;
+}
+
+export type CrawlStep = "PROBE" | "IP_TABLE" | "DOWNLOAD" | "UPLOAD";
 
 /** @see UpdateIpTableResponse in ip_table.proto: the same facts, there for callers. */
 export type CrawlEventBody =

@@ -1,5 +1,7 @@
 import type { Clock } from "./clock.js";
 import type { CrawlEventBody, CrawlProgress } from "./contract.js";
+import type { HopLedger } from "./hop-ledger.js";
+import type { VisitQueue } from "./visit-queue.js";
 import { CrawlLog } from "./crawl-log.js";
 import { writeResumeToken } from "./resume-token.js";
 
@@ -45,4 +47,24 @@ export class CrawlEvents {
     this.#cancelHeartbeat();
     this.log.end(error);
   }
+}
+
+/** Joins what the engine, the hops and the crawl count. */
+export function progressOf(
+  hop: number,
+  maxHops: number,
+  visits: VisitQueue["counts"],
+  steps: ReturnType<HopLedger["countsOf"]>,
+  crawl: Pick<CrawlProgress, "failedCount" | "knownCount">,
+): CrawlProgress {
+  return {
+    hop,
+    maxHops,
+    queuedCount: visits.queued,
+    inFlightCount: visits.inFlight,
+    doneCount: visits.done,
+    ...crawl,
+    hopOpenCount: steps.open,
+    hopDoneCount: steps.done,
+  };
 }

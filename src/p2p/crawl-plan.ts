@@ -1,6 +1,7 @@
 import type { PeerApi, PeerRow, TableForm } from "../peer-api/contract.js";
 import type { Logger } from "../observability/logger.js";
 import type { AddressPolicy } from "./address-policy.js";
+import type { BandwidthRequest } from "./contract.js";
 import type { Clock } from "./clock.js";
 import type { NodeRecord } from "./node-record.js";
 import type { OwnAddressSource, OwnIdentity } from "./own-address.js";
@@ -31,4 +32,6 @@ export interface CrawlPlan {
   readonly nodeTimeoutMs: number | undefined;
   readonly exchangeTimeoutMs: number | undefined;
   readonly maxSharedRows: number;
+  /** Undefined = bandwidth is not measured. */
+  readonly bandwidth: Required<BandwidthRequest> | undefined;
 }

@@ -9,13 +9,15 @@ import type {
   TableReply,
 } from "../peer-api/contract.js";
 import { PeerError } from "../peer-api/errors.js";
+import { attempt } from "./attempt.js";
+import { BandwidthPhase } from "./bandwidth.js";
 import type { CrawlProgress, CrawlStep, EndReason } from "./contract.js";
-import { CrawlEvents } from "./crawl-events.js";
+import { CrawlEvents, progressOf } from "./crawl-events.js";
 import type { CrawlDeps, CrawlPlan } from "./crawl-plan.js";
 import { HopLedger } from "./hop-ledger.js";
 import { crawlLimits } from "./limits.js";
 import { type MetNode, MetNodes, withWitnesses } from "./met-nodes.js";
-import { toNode } from "./node-record.js";
+import { type NodeRecord, toNode, withBandwidthOf } from "./node-record.js";
 import { isOwnNode, type OwnAddress, type OwnIdentity } from "./own-address.js";
 import { buildSharedTable } from "./shared-rows.js";
 import type { CrawlFindings } from "./table-changes.js";
@@ -37,6 +39,7 @@ export class Crawl {
   readonly #queue: VisitQueue;
   readonly #hops: HopLedger;
   readonly #met: MetNodes;
+  readonly #bandwidth: BandwidthPhase | undefined;
   #own: OwnIdentity;
   #ownSettled: Promise<OwnAddress> | undefined;
   #form: Promise<TableForm> | undefined;
@@ -72,14 +75,17 @@ export class Crawl {
       this.#finishIfIdle(),
     );
     this.#api = deps.openPeerApi();
+    if (plan.bandwidth !== undefined)
+      this.#bandwidth = new BandwidthPhase({ ...plan.bandwidth, crawl: plan.name }, deps, (body) =>
+        this.events.emit(body),
+      );
   }
 
   start(): void {
     const own = this.#deps.ownAddress.known;
     if (own !== undefined) this.#own = { ...this.#own, publicIpAddress: own.publicIpAddress };
-    const nodes = this.#plan.start
-      .filter((record) => !isOwnNode(record.address, record.row, this.#own))
-      .map((record) => this.#met.meet(record, 0));
+    const others = this.#plan.start.filter((record) => !this.#isOwn(record));
+    const nodes = others.map((record) => this.#met.meet(record, 0));
     this.events.emit({ kind: "started", crawl: this.#plan.name, knownCount: nodes.length });
     this.#hops.begin(0);
     if (this.#isOver) {
@@ -102,6 +108,7 @@ export class Crawl {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#queue.close();
+    void this.#bandwidth?.pause();
     this.#api.close();
     this.#hops.closeAll();
     this.#end(reason);
@@ -113,6 +120,7 @@ export class Crawl {
     this.#isPaused = true;
     this.events.rest();
     await this.#queue.pause();
+    await this.#bandwidth?.pause();
     this.#api.close();
   }
 
@@ -122,6 +130,7 @@ export class Crawl {
     this.#isPaused = false;
     this.#api = this.#deps.openPeerApi();
     this.#queue.resume();
+    this.#finishIfIdle();
   }
 
   /** Hears that these nodes have been written, by `HOST:PORT`. */
@@ -136,11 +145,9 @@ export class Crawl {
 
   /** What was learnt so far. */
   get findings(): CrawlFindings {
-    return this.#met.findings(
-      (record) => isOwnNode(record.address, record.row, this.#own),
-      this.#deps.clock.nowMs(),
-    );
+    return this.#met.findings(this.#isOwn, this.#deps.clock.nowMs());
   }
+  readonly #isOwn = (record: NodeRecord): boolean => isOwnNode(record.address, record.row, this.#own);
 
   #enqueue(node: MetNode): void {
     this.#queue.add(node.key, (handle) => this.#visit(node, handle));
@@ -175,7 +182,7 @@ export class Crawl {
     const selfNode = publicIpAddress === "" ? "" : nodeName(address);
     this.events.emit({ kind: "ownAddressFound", publicIpAddress, selfNode, warning: found.warning });
     for (const node of this.#met.values()) {
-      if (!isOwnNode(node.record.address, node.record.row, this.#own)) continue;
+      if (!this.#isOwn(node.record)) continue;
       node.fate = "own";
       this.#queue.cancel(node.key);
     }
@@ -235,7 +242,7 @@ export class Crawl {
       ...(isQuarantined ? { quarantine } : {}),
       state: isQuarantined ? "QUARANTINED" : "ACTIVE",
       silentCrawlCount: 0,
-      measurement: { ...measured, measureTimeMs: observeTimeMs },
+      measurement: withBandwidthOf({ ...measured, measureTimeMs: observeTimeMs }, record.measurement),
       specs: { ...specs, observeTimeMs },
       provenance: { firstSeenTimeMs: observeTimeMs, ...node.record.provenance },
       observeTimeMs,
@@ -308,39 +315,28 @@ export class Crawl {
     this.#hops.done(hop, true);
   }
 
-  async #attempt<T>(call: Promise<T>): Promise<T | PeerError> {
-    try {
-      return await call;
-    } catch (error) {
-      if (error instanceof PeerError) return error;
-      // A bug of ours must not pass for a node's: it is said, and the crawl goes on.
-      this.#deps.logger.error(
-        { err: error, crawl: this.#plan.name },
-        "a visit failed for no reason of the node",
-      );
-      return new PeerError("BAD_BODY", "the call failed", { cause: error });
-    }
-  }
+  readonly #attempt = <T>(call: Promise<T>): Promise<T | PeerError> =>
+    attempt(call, this.#deps.logger, this.#plan.name);
 
   #finishIfIdle(): void {
     const { queued, inFlight } = this.#queue.counts;
-    if (queued === 0 && inFlight === 0 && this.#heldCount === 0) this.stop("FINISHED");
+    if (queued === 0 && inFlight === 0 && this.#heldCount === 0) this.#finish();
+  }
+
+  /** Every hop is over. What is left is the bandwidth, which waits for somebody to watch. */
+  #finish(): void {
+    this.#hops.closeAll();
+    const phase = this.#isOver ? undefined : this.#bandwidth;
+    if (phase === undefined) this.stop("FINISHED");
+    else if (!this.#isPaused) {
+      const nodes = (): MetNode[] => this.#met.measurable(this.#isOwn, this.#deps.clock.nowMs());
+      void phase.run(this.#api, nodes).then((isOver) => isOver && this.stop("FINISHED"));
+    }
   }
 
   #progressAt(hop = this.#hops.highestHop): CrawlProgress {
-    const { queued, inFlight, done } = this.#queue.counts;
-    const { open, done: hopDoneCount } = this.#hops.countsOf(hop);
-    return {
-      hop,
-      maxHops: this.#plan.maxHops,
-      queuedCount: queued,
-      inFlightCount: inFlight,
-      doneCount: done,
-      failedCount: this.#failedVisitCount,
-      knownCount: this.#met.size,
-      hopOpenCount: open,
-      hopDoneCount,
-    };
+    const counts = { failedCount: this.#failedVisitCount, knownCount: this.#met.size };
+    return progressOf(hop, this.#plan.maxHops, this.#queue.counts, this.#hops.countsOf(hop), counts);
   }
 }
 

@@ -102,6 +102,8 @@ export class Crawls {
         nodeTimeoutMs: request.nodeTimeoutMs,
         exchangeTimeoutMs: request.exchangeTimeoutMs,
         maxSharedRows: request.maxSharedRows ?? crawlLimits.defaultSharedRows,
+        bandwidth:
+          request.bandwidth === undefined ? undefined : { ...bandwidthDefaults, ...request.bandwidth },
       },
       this.#deps,
     );
@@ -144,6 +146,12 @@ export class Crawls {
     crawl.stop("DRAINING");
   }
 }
+
+const bandwidthDefaults = {
+  maxBytesPerNode: crawlLimits.defaultBandwidthBytes,
+  maxDurationMs: crawlLimits.defaultBandwidthMs,
+  maxAgeMs: crawlLimits.defaultBandwidthAgeMs,
+} as const;
 
 /** The table and the seeds, each node once. */
 async function startingNodes(

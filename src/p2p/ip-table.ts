@@ -245,6 +245,8 @@ export class IpTable {
 const measuredRow = ({ row, measurement }: NodeRecord): NodeRecord["row"] => ({
   ...row,
   latencyNs: measurement?.latencyNs ?? row.latencyNs,
+  downloadMbps: measurement?.downloadMbps ?? row.downloadMbps,
+  uploadMbps: measurement?.uploadMbps ?? row.uploadMbps,
 });
 
 /** By key; the first of several rows for one node counts, as in the merge. */

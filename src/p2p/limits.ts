@@ -32,6 +32,16 @@ export const crawlLimits = {
   drainMs: 5_000,
   /** Rows of our table sent to a node. */
   defaultSharedRows: 16,
+  /** Bytes that measure a node's bandwidth, in each direction. */
+  defaultBandwidthBytes: 8 * 1024 * 1024,
+  maxBandwidthBytes: 64 * 1024 * 1024,
+  /** How long they flow, in each direction. */
+  bandwidthDirectionMs: 3_000,
+  /** All measurements of a crawl together. */
+  defaultBandwidthMs: 20_000,
+  maxBandwidthMs: 300_000,
+  /** A younger result is kept. */
+  defaultBandwidthAgeMs: 24 * 60 * 60_000,
 } as const;
 
 export const tableLimits = {

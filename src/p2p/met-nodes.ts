@@ -147,6 +147,17 @@ export class MetNodes {
     return byReporter;
   }
 
+  /** The nodes that may be asked to send and take data: active, not in quarantine by now, not ourselves. */
+  measurable(isOwn: CrawlFindings["isOwn"], nowMs: number): MetNode[] {
+    const soleNamed = this.#soleNamed();
+    return [...this.#nodes.values()].filter(
+      (node) =>
+        node.fate === "answered" &&
+        !isOwn(node.record) &&
+        this.#judged(node, soleNamed.get(node) ?? [], nowMs).state === "ACTIVE",
+    );
+  }
+
   /** What was learnt so far. */
   findings(isOwn: CrawlFindings["isOwn"], nowMs: number): CrawlFindings {
     const nodes = [...this.#nodes.values()];

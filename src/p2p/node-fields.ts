@@ -1,5 +1,6 @@
 import {
   boolean,
+  decimal,
   duration,
   enumeration,
   integer,
@@ -35,8 +36,11 @@ export const nodeFields = {
   machine_username: text((node) => node.row.machineUsername),
   "measurement.latency": duration((node) => node.measurement?.latencyNs),
   "measurement.jitter": duration((node) => node.measurement?.jitterNs),
+  "measurement.download_megabits_per_second": decimal((node) => node.measurement?.downloadMbps),
+  "measurement.upload_megabits_per_second": decimal((node) => node.measurement?.uploadMbps),
   "measurement.sample_count": integer((node) => node.measurement?.sampleCount),
   "measurement.measure_time": timestamp((node) => node.measurement?.measureTimeMs),
+  "measurement.bandwidth_measure_time": timestamp((node) => node.measurement?.bandwidthMeasureTimeMs),
   "specs.hostname": text((node) => node.specs?.hostname),
   "specs.platform": text((node) => node.specs?.platform),
   "specs.cpu_model": text((node) => node.specs?.cpuModel),

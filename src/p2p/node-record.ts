@@ -67,3 +67,17 @@ export function etagOf(record: NodeRecord): string {
   const digest = hash("sha256", JSON.stringify(record), "base64url");
   return `"${digest.slice(0, 16)}"`;
 }
+
+/** A latency measured anew, with the bandwidth measured before. */
+export function withBandwidthOf(
+  { downloadMbps: _, uploadMbps: __, bandwidthMeasureTimeMs: ___, ...latency }: Measurement,
+  before: Measurement | undefined,
+): Measurement {
+  const { downloadMbps, uploadMbps, bandwidthMeasureTimeMs } = before ?? {};
+  return {
+    ...latency,
+    ...(downloadMbps === undefined ? {} : { downloadMbps }),
+    ...(uploadMbps === undefined ? {} : { uploadMbps }),
+    ...(bandwidthMeasureTimeMs === undefined ? {} : { bandwidthMeasureTimeMs }),
+  };
+}

@@ -38,6 +38,8 @@ export function chooseSharedRows(
     .map(({ row, measurement }) => ({
       ...row,
       latencyNs: measurement?.latencyNs ?? 0,
+      downloadMbps: measurement?.downloadMbps ?? 0,
+      uploadMbps: measurement?.uploadMbps ?? 0,
       publicKey: "",
       machineUsername: "",
       customInformation: "",

@@ -4,7 +4,7 @@ import type { PeerRow } from "../peer-api/contract.js";
 import { P2pError } from "./errors.js";
 import { tableLimits } from "./limits.js";
 import { findNode } from "./node-lookup.js";
-import { etagOf, keyOf, newRecord, type NodeRecord } from "./node-record.js";
+import { etagOf, keyOf, newRecord, type NodeRecord, withBandwidthOf } from "./node-record.js";
 
 /** What a crawl learnt, by `HOST:PORT`. */
 export interface CrawlFindings {
@@ -43,7 +43,10 @@ export function applyCrawl(nodes: Map<string, NodeRecord>, findings: CrawlFindin
     if (known === undefined) addedCount += 1;
     // Meanwhile somebody may have edited the row: only the node itself knows better.
     const row = findings.toldTheirRow.has(key) ? found.row : (known?.row ?? found.row);
-    nodes.set(key, known === undefined ? found : { ...found, row, origin: known.origin });
+    nodes.set(
+      key,
+      known === undefined ? found : { ...withNewerBandwidth(found, known), row, origin: known.origin },
+    );
   }
   const somebodyAnswered = findings.answered.size > 0;
   for (const key of [...findings.silent, ...findings.blocked]) {
@@ -64,6 +67,14 @@ export function applyCrawl(nodes: Map<string, NodeRecord>, findings: CrawlFindin
     removedCount += 1;
   }
   return { addedCount, removedCount };
+}
+
+/** Another crawl may have measured the bandwidth while this one ran. */
+function withNewerBandwidth(found: NodeRecord, known: NodeRecord): NodeRecord {
+  const { measurement } = found;
+  const timeOf = (record: NodeRecord): number => record.measurement?.bandwidthMeasureTimeMs ?? 0;
+  if (measurement === undefined || timeOf(found) >= timeOf(known)) return found;
+  return { ...found, measurement: withBandwidthOf(measurement, known.measurement) };
 }
 
 /**

@@ -19,6 +19,23 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a measurement of the bandwidth may cost. Reaching either limit ends it, and is no failure. */
+export interface TransferOptions extends CallOptions {
+  /** Bytes of the file, in one direction, 1..67108864. */
+  readonly maxBytes: number;
+  /** How long bytes flow, in milliseconds. @default 3000 */
+  readonly maxDurationMs?: number;
+}
+
+export interface Transfer {
+  /** Bytes of the file that count. */
+  readonly bytes: number;
+  /** Download: from the first byte of the body to the last one that counts. Upload: to the node's answer. */
+  readonly elapsedMs: number;
+  /** Absent = too little data for a rate. */
+  readonly megabitsPerSecond?: number;
+}
+
 /** A node's hardware and platform, as it tells them. Empty text and 0 mean not told. */
 export interface NodeSpecs {
   readonly hostname: string;
@@ -131,6 +148,10 @@ export interface PeerApi {
   specs(address: PeerAddress, options?: CallOptions): Promise<NodeSpecs>;
   /** Reads which images a node builds containers from. */
   images(address: PeerAddress, options?: CallOptions): Promise<readonly NodeImage[]>;
+  /** Measures how fast a node sends: reads the beginning of its file `/50`, and keeps none of it. */
+  download(address: PeerAddress, options: TransferOptions): Promise<Transfer>;
+  /** Measures how fast a node takes: sends it random bytes as a file, none of which it stores. */
+  upload(address: PeerAddress, options: TransferOptions): Promise<Transfer>;
   /** Closes the sockets to one node, after its last call: one still under way fails with reason `CANCELED`. */
   release(address: PeerAddress): void;
   /** Closes every socket. Calls under way fail with reason `CANCELED`. */

@@ -11,8 +11,25 @@ export const routeLimits = {
   specs: { timeoutMs: 10_000, maxBodyBytes: 256 * 1024 },
   ipTable: { timeoutMs: 60_000, maxBodyBytes: 4 * 1024 * 1024 },
   images: { timeoutMs: 10_000, maxBodyBytes: 256 * 1024 },
+  download: { timeoutMs: 6_000, maxBodyBytes: 64 * 1024 * 1024 },
+  upload: { timeoutMs: 11_000, maxBodyBytes: 64 * 1024 },
   publicAddress: { timeoutMs: 3_000, maxBodyBytes: 4 * 1024 },
 } as const satisfies Record<string, RouteLimit>;
+
+/** How a download and an upload are measured. docs/limits.md lists the same rows; a test compares both ways. */
+export const speedLimits = {
+  /** From the call to the first byte of the body, in milliseconds. */
+  firstByteMs: 3_000,
+  /** How long bytes flow, in milliseconds, where the caller does not say. */
+  defaultDurationMs: 3_000,
+  /** What may pass beyond that until the node has answered an upload: what the kernels hold has to arrive first. */
+  answerMs: 5_000,
+  /** Bytes, or milliseconds, of which one must be reached for a rate: less says more of the start than of the line. */
+  enoughBytes: 1024 * 1024,
+  enoughMs: 1_000,
+  /** Below so many bytes there is no rate, however long it took. */
+  minBytes: 32 * 1024,
+} as const;
 
 /** Rows taken from one table; the rest is counted as rejected. */
 export const maxTableRows = 4_096;

@@ -51,7 +51,7 @@ export async function request(
 }
 
 /** What every call has in common, settled once: got takes longer to settle options than to send a request. */
-const nodeGot = got.extend({
+export const nodeGot = got.extend({
   headers: { "accept-encoding": "identity", "user-agent": "p2prc-gateway" },
   retry: { limit: 0 },
   followRedirect: false,

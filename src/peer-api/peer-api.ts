@@ -5,6 +5,7 @@ import { type RouteLimit, routeLimits } from "./limits.js";
 import { type NodeAnswer, request, requireOk } from "./node-request.js";
 import { probe, specsPaths } from "./probe.js";
 import { blocked, NodeSockets } from "./sockets.js";
+import { download, upload } from "./speed-test.js";
 import { parseSpecs } from "./specs-reply.js";
 import { parseTable } from "./table-reply.js";
 
@@ -46,6 +47,14 @@ export function openPeerApi(): PeerApi {
       const answer = await get(address, "/ShowImages", routeLimits.images, options);
       requireOk(answer);
       return parseImages(answer.body);
+    },
+    async download(address, options) {
+      enter(address, options);
+      return await download(`http://${addressKey(address)}/50`, sockets, options);
+    },
+    async upload(address, options) {
+      enter(address, options);
+      return await upload(`http://${addressKey(address)}/upload`, sockets, options);
     },
     release: (address) => sockets.release(address),
     close: () => sockets.close(),

@@ -1,8 +1,18 @@
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { ConnectRouter, HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { ClientService } from "../gen/p2prc/client/v1/client_service_pb.js";
-import type { UpdateIpTableRequest } from "../gen/p2prc/client/v1/ip_table_pb.js";
-import type { Caller, CallerOptions, CrawlRequest, IpTableService } from "../p2p/contract.js";
+import {
+  type Bandwidth,
+  Bandwidth_Mode,
+  type UpdateIpTableRequest,
+} from "../gen/p2prc/client/v1/ip_table_pb.js";
+import type {
+  BandwidthRequest,
+  Caller,
+  CallerOptions,
+  CrawlRequest,
+  IpTableService,
+} from "../p2p/contract.js";
 import { toCrawlEvent } from "./to-crawl-event.js";
 import { toNode, toSpecs } from "./to-node.js";
 
@@ -53,6 +63,7 @@ export function fromCrawlRequest(request: UpdateIpTableRequest): CrawlRequest {
     exchangeTimeout,
     seedAddresses,
     maxSharedRows,
+    bandwidth,
     joinRunning,
     resumeToken,
   } = request;
@@ -63,8 +74,17 @@ export function fromCrawlRequest(request: UpdateIpTableRequest): CrawlRequest {
     ...(exchangeTimeout === undefined ? {} : { exchangeTimeoutMs: toMilliseconds(exchangeTimeout) }),
     seedAddresses,
     ...(maxSharedRows === undefined ? {} : { maxSharedRows }),
+    ...(bandwidth?.mode === Bandwidth_Mode.MEASURE ? { bandwidth: fromBandwidth(bandwidth) } : {}),
     joinRunning,
     resumeToken,
+  };
+}
+
+function fromBandwidth({ maxBytesPerNode, maxDuration, maxAge }: Bandwidth): BandwidthRequest {
+  return {
+    ...(maxBytesPerNode === 0n ? {} : { maxBytesPerNode: Number(maxBytesPerNode) }),
+    ...(maxDuration === undefined ? {} : { maxDurationMs: toMilliseconds(maxDuration) }),
+    ...(maxAge === undefined ? {} : { maxAgeMs: toMilliseconds(maxAge) }),
   };
 }
 

@@ -13,6 +13,8 @@ import { toDuration, toNode, toTimestamp } from "./to-node.js";
 const stepOf = {
   PROBE: NodeFailed_Step.PROBE,
   IP_TABLE: NodeFailed_Step.IP_TABLE,
+  DOWNLOAD: NodeFailed_Step.DOWNLOAD,
+  UPLOAD: NodeFailed_Step.UPLOAD,
 } as const satisfies Record<CrawlStep, NodeFailed_Step>;
 
 const failureReasonOf = {

@@ -78,12 +78,15 @@ export function toTimestamp(timeMs: number): Timestamp {
 }
 
 function toMeasurement(measurement: Measurement): MessageInitShape<typeof NodeSchema>["measurement"] {
-  const { latencyNs, jitterNs, sampleCount, measureTimeMs } = measurement;
+  const { latencyNs, jitterNs, sampleCount, measureTimeMs, downloadMbps, uploadMbps } = measurement;
   return {
     latency: nanosecondsToDuration(latencyNs),
     ...(jitterNs === undefined ? {} : { jitter: nanosecondsToDuration(jitterNs) }),
+    ...(downloadMbps === undefined ? {} : { downloadMegabitsPerSecond: downloadMbps }),
+    ...(uploadMbps === undefined ? {} : { uploadMegabitsPerSecond: uploadMbps }),
     sampleCount,
     ...time("measureTime", measureTimeMs),
+    ...time("bandwidthMeasureTime", measurement.bandwidthMeasureTimeMs),
   };
 }
 

@@ -109,7 +109,7 @@ describe("p2prc demo", () => {
     const before = await leftovers();
     const { code, out, err } = await bench.start(["demo"], await bench.folder()).ended;
     expect([code, err]).toEqual([0, expect.stringMatching(/^hop 3: /m)]);
-    expect(out).toMatch(/^NODE +NAME +LATENCY +JITTER +STATE +HOP +PLATFORM$/m);
+    expect(out).toMatch(/^NODE +NAME +LATENCY +JITTER +DOWN +UP +STATE +HOP +PLATFORM$/m);
     expect(out.match(/ active /g)?.length).toBeGreaterThan(30);
     expect(out).toMatch(/probe failed, CONNECTION_REFUSED/);
     expect(out).toMatch(/probe failed, TIMEOUT/);

@@ -9,6 +9,7 @@ import type {
   Probe,
   TableForm,
   TableReply,
+  Transfer,
 } from "../../src/peer-api/contract.js";
 import { PeerError, type PeerFailure } from "../../src/peer-api/errors.js";
 import type { Clock } from "../../src/p2p/clock.js";
@@ -24,16 +25,26 @@ export interface Manner {
 export interface FakeNode {
   readonly probe?: Manner & { readonly latencyNs?: number };
   readonly exchange?: Manner;
+  /** @default 100 Mbit/s; null = too little data */
+  readonly download?: Manner & { readonly mbps?: number | null };
+  /** @default 50 Mbit/s; null = too little data */
+  readonly upload?: Manner & { readonly mbps?: number | null };
   /** Its table. */
   readonly rows?: readonly PeerRow[];
 }
 
 interface Call {
-  readonly kind: "probe" | "exchange" | "specs" | "images";
+  readonly kind: "probe" | "exchange" | "specs" | "images" | "download" | "upload";
   readonly key: string;
   readonly options: CallOptions;
   readonly form?: TableForm;
 }
+
+const aTransfer = (mbps: number | null | undefined, healthy: number): Transfer => ({
+  bytes: 1,
+  elapsedMs: 1,
+  ...(mbps === null ? {} : { megabitsPerSecond: mbps ?? healthy }),
+});
 
 /** A network in memory. A node that is not in it refuses connections. */
 export class FakeNetwork {
@@ -95,6 +106,16 @@ export class FakeNetwork {
         call<readonly NodeImage[]>("images", address, options, ({ probe }) => ({
           manner: probe,
           value: [{ name: "a", description: "" }],
+        })),
+      download: (address, options) =>
+        call<Transfer>("download", address, options, ({ download }) => ({
+          manner: download,
+          value: aTransfer(download?.mbps, 100),
+        })),
+      upload: (address, options) =>
+        call<Transfer>("upload", address, options, ({ upload }) => ({
+          manner: upload,
+          value: aTransfer(upload?.mbps, 50),
         })),
       release: () => undefined,
       close: () => {

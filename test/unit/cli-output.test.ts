@@ -135,7 +135,7 @@ describe("the table for people", () => {
       }),
     ]);
     const [head, ...rows] = written.out().trimEnd().split("\n");
-    expect(head).toMatch(/^NODE +NAME +LATENCY +JITTER +STATE +HOP +PLATFORM$/);
+    expect(head).toMatch(/^NODE +NAME +LATENCY +JITTER +DOWN +UP +STATE +HOP +PLATFORM$/);
     expect(rows.map((row) => row.split(/ {2,}/)[0])).toEqual([
       "203.0.113.3:8088",
       "203.0.113.2:8088",

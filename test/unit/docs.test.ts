@@ -8,7 +8,7 @@ import { defaultLimits } from "../../src/gateway/limits.js";
 import { crawlLimits, tableLimits } from "../../src/p2p/limits.js";
 import { quarantineLimits, quarantineReasons } from "../../src/p2p/quarantine.js";
 import { rowRejections } from "../../src/peer-api/contract.js";
-import { routeLimits } from "../../src/peer-api/limits.js";
+import { routeLimits, speedLimits } from "../../src/peer-api/limits.js";
 import { codeOf } from "../../src/rpc/errors.js";
 import { nodeFields } from "../../src/p2p/node-fields.js";
 
@@ -54,6 +54,10 @@ describe("docs/limits.md", () => {
         maxBodyBytes,
       ]),
     );
+  });
+
+  it("lists every limit of a measurement of bandwidth, and no other", () => {
+    expect(numbersIn(tableBelow("limits.md", "Measuring bandwidth"))).toEqual(speedLimits);
   });
 
   it("lists every reason to leave out a row, and no other", () => {

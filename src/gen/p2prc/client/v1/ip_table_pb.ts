@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file p2prc/client/v1/ip_table.proto.
  */
 export const file_p2prc_client_v1_ip_table: GenFile = /*@__PURE__*/
-  fileDesc("Ch5wMnByYy9jbGllbnQvdjEvaXBfdGFibGUucHJvdG8SD3AycHJjLmNsaWVudC52MSKVAwoUVXBkYXRlSXBUYWJsZVJlcXVlc3QSIAoIbWF4X2hvcHMYASABKAVCCbpIBhoEGAooAEgAiAEBEiMKD21heF9jb25jdXJyZW5jeRgCIAEoBUIKukgHGgUYgAgoABJBCgxub2RlX3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiICCDwyBBDAhD0SRgoQZXhjaGFuZ2VfdGltZW91dBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIRukgOqgELIgMI2AQyBBDAhD0SKgoOc2VlZF9hZGRyZXNzZXMYBSADKAlCErpID5IBDBCAAiIHcgUQARisAhIoCg9tYXhfc2hhcmVkX3Jvd3MYByABKAVCCrpIBxoFGIAgKABIAYgBARIUCgxqb2luX3J1bm5pbmcYCiABKAgSHgoMcmVzdW1lX3Rva2VuGAsgASgJQgi6SAVyAxiAAkILCglfbWF4X2hvcHNCEgoQX21heF9zaGFyZWRfcm93cyLKBQoVVXBkYXRlSXBUYWJsZVJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgDEi4KCmV2ZW50X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDHJlc3VtZV90b2tlbhgDIAEoCRIwCghwcm9ncmVzcxgEIAEoCzIeLnAycHJjLmNsaWVudC52MS5DcmF3bFByb2dyZXNzEjAKB3N0YXJ0ZWQYCiABKAsyHS5wMnByYy5jbGllbnQudjEuQ3Jhd2xTdGFydGVkSAASPQoRb3duX2FkZHJlc3NfZm91bmQYCyABKAsyIC5wMnByYy5jbGllbnQudjEuT3duQWRkcmVzc0ZvdW5kSAASMgoLaG9wX3N0YXJ0ZWQYDCABKAsyGy5wMnByYy5jbGllbnQudjEuSG9wU3RhcnRlZEgAEjIKC25vZGVfcHJvYmVkGA0gASgLMhsucDJwcmMuY2xpZW50LnYxLk5vZGVQcm9iZWRIABI6Cg9ub2RlX2Rpc2NvdmVyZWQYDiABKAsyHy5wMnByYy5jbGllbnQudjEuTm9kZURpc2NvdmVyZWRIABI2Cg10YWJsZV9mZXRjaGVkGA8gASgLMh0ucDJwcmMuY2xpZW50LnYxLlRhYmxlRmV0Y2hlZEgAEjIKC25vZGVfZmFpbGVkGBAgASgLMhsucDJwcmMuY2xpZW50LnYxLk5vZGVGYWlsZWRIABI2Cg1ob3BfY29tcGxldGVkGBEgASgLMh0ucDJwcmMuY2xpZW50LnYxLkhvcENvbXBsZXRlZEgAEjQKCWNvbXBsZXRlZBgSIAEoCzIfLnAycHJjLmNsaWVudC52MS5DcmF3bENvbXBsZXRlZEgAEi8KCWhlYXJ0YmVhdBgTIAEoCzIaLnAycHJjLmNsaWVudC52MS5IZWFydGJlYXRIAEIHCgVldmVudCLMAQoNQ3Jhd2xQcm9ncmVzcxILCgNob3AYASABKAUSEAoIbWF4X2hvcHMYAiABKAUSFAoMcXVldWVkX2NvdW50GAMgASgFEhcKD2luX2ZsaWdodF9jb3VudBgEIAEoBRISCgpkb25lX2NvdW50GAUgASgFEhQKDGZhaWxlZF9jb3VudBgGIAEoBRITCgtrbm93bl9jb3VudBgHIAEoBRIWCg5ob3Bfb3Blbl9jb3VudBgIIAEoBRIWCg5ob3BfZG9uZV9jb3VudBgJIAEoBSIyCgxDcmF3bFN0YXJ0ZWQSDQoFY3Jhd2wYASABKAkSEwoLa25vd25fY291bnQYAiABKAUiUAoPT3duQWRkcmVzc0ZvdW5kEhkKEXB1YmxpY19pcF9hZGRyZXNzGAEgASgJEhEKCXNlbGZfbm9kZRgCIAEoCRIPCgd3YXJuaW5nGAMgASgJIhkKCkhvcFN0YXJ0ZWQSCwoDaG9wGAEgASgFIjEKCk5vZGVQcm9iZWQSIwoEbm9kZRgBIAEoCzIVLnAycHJjLmNsaWVudC52MS5Ob2RlIkcKDk5vZGVEaXNjb3ZlcmVkEiMKBG5vZGUYASABKAsyFS5wMnByYy5jbGllbnQudjEuTm9kZRIQCgh2aWFfbm9kZRgCIAEoCSKeAgoMVGFibGVGZXRjaGVkEgwKBG5vZGUYASABKAkSEwoLZW50cnlfY291bnQYAiABKAUSEQoJbmV3X2NvdW50GAMgASgFEloKGHJlamVjdGVkX2NvdW50X2J5X3JlYXNvbhgEIAMoCzI4LnAycHJjLmNsaWVudC52MS5UYWJsZUZldGNoZWQuUmVqZWN0ZWRDb3VudEJ5UmVhc29uRW50cnkSEgoKYm9keV9ieXRlcxgFIAEoAxIqCgdlbGFwc2VkGAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uGjwKGlJlamVjdGVkQ291bnRCeVJlYXNvbkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoBToCOAEi4QEKCk5vZGVGYWlsZWQSDAoEbm9kZRgBIAEoCRIuCgRzdGVwGAIgASgOMiAucDJwcmMuY2xpZW50LnYxLk5vZGVGYWlsZWQuU3RlcBIuCgZyZWFzb24YAyABKA4yHi5wMnByYy5jbGllbnQudjEuRmFpbHVyZVJlYXNvbhIPCgdtZXNzYWdlGAQgASgJEhMKC2h0dHBfc3RhdHVzGAUgASgFIj8KBFN0ZXASFAoQU1RFUF9VTlNQRUNJRklFRBAAEg4KClNURVBfUFJPQkUQARIRCg1TVEVQX0lQX1RBQkxFEAIicAoMSG9wQ29tcGxldGVkEgsKA2hvcBgBIAEoBRIRCgluZXdfY291bnQYAiABKAUSFAoMZmFpbGVkX2NvdW50GAMgASgFEioKB2VsYXBzZWQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24i3QIKDkNyYXdsQ29tcGxldGVkEhQKDGFjdGl2ZV9jb3VudBgBIAEoBRITCgthZGRlZF9jb3VudBgCIAEoBRIVCg1yZW1vdmVkX2NvdW50GAMgASgFEhMKC3VucmVhY2hhYmxlGAQgAygJEioKB2VsYXBzZWQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SPQoKZW5kX3JlYXNvbhgGIAEoDjIpLnAycHJjLmNsaWVudC52MS5DcmF3bENvbXBsZXRlZC5FbmRSZWFzb24iiAEKCUVuZFJlYXNvbhIaChZFTkRfUkVBU09OX1VOU1BFQ0lGSUVEEAASFwoTRU5EX1JFQVNPTl9GSU5JU0hFRBABEhcKE0VORF9SRUFTT05fREVBRExJTkUQAhIUChBFTkRfUkVBU09OX0xJTUlUEAMSFwoTRU5EX1JFQVNPTl9EUkFJTklORxAEIgsKCUhlYXJ0YmVhdCJuChBMaXN0Tm9kZXNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACBIOCgZmaWx0ZXIYAyABKAkSEAoIb3JkZXJfYnkYBCABKAkiUgoRTGlzdE5vZGVzUmVzcG9uc2USJAoFbm9kZXMYASADKAsyFS5wMnByYy5jbGllbnQudjEuTm9kZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiQgoOQWRkTm9kZVJlcXVlc3QSGwoHYWRkcmVzcxgBIAEoCUIKukgHcgUQARisAhITCgtyZXBsYWNlX2FsbBgCIAEoCCI2Cg9BZGROb2RlUmVzcG9uc2USIwoEbm9kZRgBIAEoCzIVLnAycHJjLmNsaWVudC52MS5Ob2RlIkQKEVJlbW92ZU5vZGVSZXF1ZXN0EhgKBG5vZGUYASABKAlCCrpIB3IFEAEYrAISFQoEZXRhZxgCIAEoCUIHukgEcgIYQCI5ChJSZW1vdmVOb2RlUmVzcG9uc2USIwoEbm9kZRgBIAEoCzIVLnAycHJjLmNsaWVudC52MS5Ob2RlKssCCg1GYWlsdXJlUmVhc29uEh4KGkZBSUxVUkVfUkVBU09OX1VOU1BFQ0lGSUVEEAASFgoSRkFJTFVSRV9SRUFTT05fRE5TEAESJQohRkFJTFVSRV9SRUFTT05fQ09OTkVDVElPTl9SRUZVU0VEEAISIwofRkFJTFVSRV9SRUFTT05fQ09OTkVDVElPTl9SRVNFVBADEhsKF0ZBSUxVUkVfUkVBU09OX05PX1JPVVRFEAQSGgoWRkFJTFVSRV9SRUFTT05fVElNRU9VVBAFEh4KGkZBSUxVUkVfUkVBU09OX0hUVFBfU1RBVFVTEAYSGwoXRkFJTFVSRV9SRUFTT05fQkFEX0JPRFkQBxIcChhGQUlMVVJFX1JFQVNPTl9UT09fTEFSR0UQCBIiCh5GQUlMVVJFX1JFQVNPTl9BRERSRVNTX0JMT0NLRUQQCWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_p2prc_client_v1_node]);
+  fileDesc("Ch5wMnByYy9jbGllbnQvdjEvaXBfdGFibGUucHJvdG8SD3AycHJjLmNsaWVudC52MSLEAwoUVXBkYXRlSXBUYWJsZVJlcXVlc3QSIAoIbWF4X2hvcHMYASABKAVCCbpIBhoEGAooAEgAiAEBEiMKD21heF9jb25jdXJyZW5jeRgCIAEoBUIKukgHGgUYgAgoABJBCgxub2RlX3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiICCDwyBBDAhD0SRgoQZXhjaGFuZ2VfdGltZW91dBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIRukgOqgELIgMI2AQyBBDAhD0SKgoOc2VlZF9hZGRyZXNzZXMYBSADKAlCErpID5IBDBCAAiIHcgUQARisAhItCgliYW5kd2lkdGgYBiABKAsyGi5wMnByYy5jbGllbnQudjEuQmFuZHdpZHRoEigKD21heF9zaGFyZWRfcm93cxgHIAEoBUIKukgHGgUYgCAoAEgBiAEBEhQKDGpvaW5fcnVubmluZxgKIAEoCBIeCgxyZXN1bWVfdG9rZW4YCyABKAlCCLpIBXIDGIACQgsKCV9tYXhfaG9wc0ISChBfbWF4X3NoYXJlZF9yb3dzIqYCCglCYW5kd2lkdGgSNwoEbW9kZRgBIAEoDjIfLnAycHJjLmNsaWVudC52MS5CYW5kd2lkdGguTW9kZUIIukgFggECEAESKAoSbWF4X2J5dGVzX3Blcl9ub2RlGAIgASgDQgy6SAkiBxiAgIAgKAASQgoMbWF4X2R1cmF0aW9uGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA6qAQsiAwisAjIEEMCEPRI0CgdtYXhfYWdlGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgi6SAWqAQIyACI8CgRNb2RlEhQKEE1PREVfVU5TUEVDSUZJRUQQABIMCghNT0RFX09GRhABEhAKDE1PREVfTUVBU1VSRRACIsoFChVVcGRhdGVJcFRhYmxlUmVzcG9uc2USEAoIc2VxdWVuY2UYASABKAMSLgoKZXZlbnRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMcmVzdW1lX3Rva2VuGAMgASgJEjAKCHByb2dyZXNzGAQgASgLMh4ucDJwcmMuY2xpZW50LnYxLkNyYXdsUHJvZ3Jlc3MSMAoHc3RhcnRlZBgKIAEoCzIdLnAycHJjLmNsaWVudC52MS5DcmF3bFN0YXJ0ZWRIABI9ChFvd25fYWRkcmVzc19mb3VuZBgLIAEoCzIgLnAycHJjLmNsaWVudC52MS5Pd25BZGRyZXNzRm91bmRIABIyCgtob3Bfc3RhcnRlZBgMIAEoCzIbLnAycHJjLmNsaWVudC52MS5Ib3BTdGFydGVkSAASMgoLbm9kZV9wcm9iZWQYDSABKAsyGy5wMnByYy5jbGllbnQudjEuTm9kZVByb2JlZEgAEjoKD25vZGVfZGlzY292ZXJlZBgOIAEoCzIfLnAycHJjLmNsaWVudC52MS5Ob2RlRGlzY292ZXJlZEgAEjYKDXRhYmxlX2ZldGNoZWQYDyABKAsyHS5wMnByYy5jbGllbnQudjEuVGFibGVGZXRjaGVkSAASMgoLbm9kZV9mYWlsZWQYECABKAsyGy5wMnByYy5jbGllbnQudjEuTm9kZUZhaWxlZEgAEjYKDWhvcF9jb21wbGV0ZWQYESABKAsyHS5wMnByYy5jbGllbnQudjEuSG9wQ29tcGxldGVkSAASNAoJY29tcGxldGVkGBIgASgLMh8ucDJwcmMuY2xpZW50LnYxLkNyYXdsQ29tcGxldGVkSAASLwoJaGVhcnRiZWF0GBMgASgLMhoucDJwcmMuY2xpZW50LnYxLkhlYXJ0YmVhdEgAQgcKBWV2ZW50IswBCg1DcmF3bFByb2dyZXNzEgsKA2hvcBgBIAEoBRIQCghtYXhfaG9wcxgCIAEoBRIUCgxxdWV1ZWRfY291bnQYAyABKAUSFwoPaW5fZmxpZ2h0X2NvdW50GAQgASgFEhIKCmRvbmVfY291bnQYBSABKAUSFAoMZmFpbGVkX2NvdW50GAYgASgFEhMKC2tub3duX2NvdW50GAcgASgFEhYKDmhvcF9vcGVuX2NvdW50GAggASgFEhYKDmhvcF9kb25lX2NvdW50GAkgASgFIjIKDENyYXdsU3RhcnRlZBINCgVjcmF3bBgBIAEoCRITCgtrbm93bl9jb3VudBgCIAEoBSJQCg9Pd25BZGRyZXNzRm91bmQSGQoRcHVibGljX2lwX2FkZHJlc3MYASABKAkSEQoJc2VsZl9ub2RlGAIgASgJEg8KB3dhcm5pbmcYAyABKAkiGQoKSG9wU3RhcnRlZBILCgNob3AYASABKAUiMQoKTm9kZVByb2JlZBIjCgRub2RlGAEgASgLMhUucDJwcmMuY2xpZW50LnYxLk5vZGUiRwoOTm9kZURpc2NvdmVyZWQSIwoEbm9kZRgBIAEoCzIVLnAycHJjLmNsaWVudC52MS5Ob2RlEhAKCHZpYV9ub2RlGAIgASgJIp4CCgxUYWJsZUZldGNoZWQSDAoEbm9kZRgBIAEoCRITCgtlbnRyeV9jb3VudBgCIAEoBRIRCgluZXdfY291bnQYAyABKAUSWgoYcmVqZWN0ZWRfY291bnRfYnlfcmVhc29uGAQgAygLMjgucDJwcmMuY2xpZW50LnYxLlRhYmxlRmV0Y2hlZC5SZWplY3RlZENvdW50QnlSZWFzb25FbnRyeRISCgpib2R5X2J5dGVzGAUgASgDEioKB2VsYXBzZWQYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24aPAoaUmVqZWN0ZWRDb3VudEJ5UmVhc29uRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgFOgI4ASKFAgoKTm9kZUZhaWxlZBIMCgRub2RlGAEgASgJEi4KBHN0ZXAYAiABKA4yIC5wMnByYy5jbGllbnQudjEuTm9kZUZhaWxlZC5TdGVwEi4KBnJlYXNvbhgDIAEoDjIeLnAycHJjLmNsaWVudC52MS5GYWlsdXJlUmVhc29uEg8KB21lc3NhZ2UYBCABKAkSEwoLaHR0cF9zdGF0dXMYBSABKAUiYwoEU3RlcBIUChBTVEVQX1VOU1BFQ0lGSUVEEAASDgoKU1RFUF9QUk9CRRABEhEKDVNURVBfSVBfVEFCTEUQAhIRCg1TVEVQX0RPV05MT0FEEAMSDwoLU1RFUF9VUExPQUQQBCJwCgxIb3BDb21wbGV0ZWQSCwoDaG9wGAEgASgFEhEKCW5ld19jb3VudBgCIAEoBRIUCgxmYWlsZWRfY291bnQYAyABKAUSKgoHZWxhcHNlZBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiLdAgoOQ3Jhd2xDb21wbGV0ZWQSFAoMYWN0aXZlX2NvdW50GAEgASgFEhMKC2FkZGVkX2NvdW50GAIgASgFEhUKDXJlbW92ZWRfY291bnQYAyABKAUSEwoLdW5yZWFjaGFibGUYBCADKAkSKgoHZWxhcHNlZBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI9CgplbmRfcmVhc29uGAYgASgOMikucDJwcmMuY2xpZW50LnYxLkNyYXdsQ29tcGxldGVkLkVuZFJlYXNvbiKIAQoJRW5kUmVhc29uEhoKFkVORF9SRUFTT05fVU5TUEVDSUZJRUQQABIXChNFTkRfUkVBU09OX0ZJTklTSEVEEAESFwoTRU5EX1JFQVNPTl9ERUFETElORRACEhQKEEVORF9SRUFTT05fTElNSVQQAxIXChNFTkRfUkVBU09OX0RSQUlOSU5HEAQiCwoJSGVhcnRiZWF0Im4KEExpc3ROb2Rlc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIEg4KBmZpbHRlchgDIAEoCRIQCghvcmRlcl9ieRgEIAEoCSJSChFMaXN0Tm9kZXNSZXNwb25zZRIkCgVub2RlcxgBIAMoCzIVLnAycHJjLmNsaWVudC52MS5Ob2RlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJCCg5BZGROb2RlUmVxdWVzdBIbCgdhZGRyZXNzGAEgASgJQgq6SAdyBRABGKwCEhMKC3JlcGxhY2VfYWxsGAIgASgIIjYKD0FkZE5vZGVSZXNwb25zZRIjCgRub2RlGAEgASgLMhUucDJwcmMuY2xpZW50LnYxLk5vZGUiRAoRUmVtb3ZlTm9kZVJlcXVlc3QSGAoEbm9kZRgBIAEoCUIKukgHcgUQARisAhIVCgRldGFnGAIgASgJQge6SARyAhhAIjkKElJlbW92ZU5vZGVSZXNwb25zZRIjCgRub2RlGAEgASgLMhUucDJwcmMuY2xpZW50LnYxLk5vZGUqywIKDUZhaWx1cmVSZWFzb24SHgoaRkFJTFVSRV9SRUFTT05fVU5TUEVDSUZJRUQQABIWChJGQUlMVVJFX1JFQVNPTl9ETlMQARIlCiFGQUlMVVJFX1JFQVNPTl9DT05ORUNUSU9OX1JFRlVTRUQQAhIjCh9GQUlMVVJFX1JFQVNPTl9DT05ORUNUSU9OX1JFU0VUEAMSGwoXRkFJTFVSRV9SRUFTT05fTk9fUk9VVEUQBBIaChZGQUlMVVJFX1JFQVNPTl9USU1FT1VUEAUSHgoaRkFJTFVSRV9SRUFTT05fSFRUUF9TVEFUVVMQBhIbChdGQUlMVVJFX1JFQVNPTl9CQURfQk9EWRAHEhwKGEZBSUxVUkVfUkVBU09OX1RPT19MQVJHRRAIEiIKHkZBSUxVUkVfUkVBU09OX0FERFJFU1NfQkxPQ0tFRBAJYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_p2prc_client_v1_node]);
 
 /**
  * UpdateIpTableRequest starts a crawl.
@@ -61,6 +61,13 @@ export type UpdateIpTableRequest = Message<"p2prc.client.v1.UpdateIpTableRequest
   seedAddresses: string[];
 
   /**
+   * Whether download and upload are measured after the last hop, and what that may cost; absent = they are not.
+   *
+   * @generated from field: p2prc.client.v1.Bandwidth bandwidth = 6;
+   */
+  bandwidth?: Bandwidth | undefined;
+
+  /**
    * Rows of our table sent to each node; absent = 16; 0 = none; at most 4,096.
    *
    * @generated from field: optional int32 max_shared_rows = 7;
@@ -90,6 +97,85 @@ export type UpdateIpTableRequest = Message<"p2prc.client.v1.UpdateIpTableRequest
  */
 export const UpdateIpTableRequestSchema: GenMessage<UpdateIpTableRequest> = /*@__PURE__*/
   messageDesc(file_p2prc_client_v1_ip_table, 0);
+
+/**
+ * Bandwidth says whether a crawl measures download and upload, and what that may cost. One node after the other is
+ * measured, lowest latency first, for at most 3 s each way.
+ *
+ * @generated from message p2prc.client.v1.Bandwidth
+ */
+export type Bandwidth = Message<"p2prc.client.v1.Bandwidth"> & {
+  /**
+   * Whether to measure; absent = OFF.
+   *
+   * @generated from field: p2prc.client.v1.Bandwidth.Mode mode = 1;
+   */
+  mode: Bandwidth_Mode;
+
+  /**
+   * Bytes sent to, and taken from, one node; 0 = 8 MiB; at most 64 MiB. Less than 1 MiB tells the rate of slow nodes
+   * only. Example: `8388608`.
+   *
+   * @generated from field: int64 max_bytes_per_node = 2;
+   */
+  maxBytesPerNode: bigint;
+
+  /**
+   * Time for all nodes together; absent = 20 s; at most 300 s. Nodes not measured by then keep what they had.
+   * Example: `20s`.
+   *
+   * @generated from field: google.protobuf.Duration max_duration = 3;
+   */
+  maxDuration?: Duration | undefined;
+
+  /**
+   * Nodes measured less than so long ago are not measured again; absent = 24 h; 0 = all are. Example: `86400s`.
+   *
+   * @generated from field: google.protobuf.Duration max_age = 4;
+   */
+  maxAge?: Duration | undefined;
+};
+
+/**
+ * Describes the message p2prc.client.v1.Bandwidth.
+ * Use `create(BandwidthSchema)` to create a new message.
+ */
+export const BandwidthSchema: GenMessage<Bandwidth> = /*@__PURE__*/
+  messageDesc(file_p2prc_client_v1_ip_table, 1);
+
+/**
+ * Mode says whether to measure.
+ *
+ * @generated from enum p2prc.client.v1.Bandwidth.Mode
+ */
+export enum Bandwidth_Mode {
+  /**
+   * The same as OFF.
+   *
+   * @generated from enum value: MODE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Nothing is measured; what was measured before is kept.
+   *
+   * @generated from enum value: MODE_OFF = 1;
+   */
+  OFF = 1,
+
+  /**
+   * Nodes that are active are measured.
+   *
+   * @generated from enum value: MODE_MEASURE = 2;
+   */
+  MEASURE = 2,
+}
+
+/**
+ * Describes the enum p2prc.client.v1.Bandwidth.Mode.
+ */
+export const Bandwidth_ModeSchema: GenEnum<Bandwidth_Mode> = /*@__PURE__*/
+  enumDesc(file_p2prc_client_v1_ip_table, 1, 0);
 
 /**
  * UpdateIpTableResponse is one event of a crawl.
@@ -156,7 +242,7 @@ export type UpdateIpTableResponse = Message<"p2prc.client.v1.UpdateIpTableRespon
     case: "hopStarted";
   } | {
     /**
-     * A node answered its probe.
+     * A node answered its probe; or, after the last hop and of no hop, its download and upload were measured.
      *
      * @generated from field: p2prc.client.v1.NodeProbed node_probed = 13;
      */
@@ -218,7 +304,7 @@ export type UpdateIpTableResponse = Message<"p2prc.client.v1.UpdateIpTableRespon
  * Use `create(UpdateIpTableResponseSchema)` to create a new message.
  */
 export const UpdateIpTableResponseSchema: GenMessage<UpdateIpTableResponse> = /*@__PURE__*/
-  messageDesc(file_p2prc_client_v1_ip_table, 1);
+  messageDesc(file_p2prc_client_v1_ip_table, 2);
 
 /**
  * CrawlProgress is where a crawl stands.
@@ -295,7 +381,7 @@ export type CrawlProgress = Message<"p2prc.client.v1.CrawlProgress"> & {
  * Use `create(CrawlProgressSchema)` to create a new message.
  */
 export const CrawlProgressSchema: GenMessage<CrawlProgress> = /*@__PURE__*/
-  messageDesc(file_p2prc_client_v1_ip_table, 2);
+  messageDesc(file_p2prc_client_v1_ip_table, 3);
 
 /**
  * CrawlStarted opens the stream.
@@ -323,7 +409,7 @@ export type CrawlStarted = Message<"p2prc.client.v1.CrawlStarted"> & {
  * Use `create(CrawlStartedSchema)` to create a new message.
  */
 export const CrawlStartedSchema: GenMessage<CrawlStarted> = /*@__PURE__*/
-  messageDesc(file_p2prc_client_v1_ip_table, 3);
+  messageDesc(file_p2prc_client_v1_ip_table, 4);
 
 /**
  * OwnAddressFound ends the look-up of the gateway's own public address, which runs beside hop 0.
@@ -358,7 +444,7 @@ export type OwnAddressFound = Message<"p2prc.client.v1.OwnAddressFound"> & {
  * Use `create(OwnAddressFoundSchema)` to create a new message.
  */
 export const OwnAddressFoundSchema: GenMessage<OwnAddressFound> = /*@__PURE__*/
-  messageDesc(file_p2prc_client_v1_ip_table, 4);
+  messageDesc(file_p2prc_client_v1_ip_table, 5);
 
 /**
  * HopStarted says that a hop begins.
@@ -379,10 +465,11 @@ export type HopStarted = Message<"p2prc.client.v1.HopStarted"> & {
  * Use `create(HopStartedSchema)` to create a new message.
  */
 export const HopStartedSchema: GenMessage<HopStarted> = /*@__PURE__*/
-  messageDesc(file_p2prc_client_v1_ip_table, 5);
+  messageDesc(file_p2prc_client_v1_ip_table, 6);
 
 /**
- * NodeProbed says that a node answered its probe.
+ * NodeProbed says that a node answered its probe. A second one, between the last HopCompleted and CrawlCompleted, says
+ * that its download and upload were measured.
  *
  * @generated from message p2prc.client.v1.NodeProbed
  */
@@ -400,7 +487,7 @@ export type NodeProbed = Message<"p2prc.client.v1.NodeProbed"> & {
  * Use `create(NodeProbedSchema)` to create a new message.
  */
 export const NodeProbedSchema: GenMessage<NodeProbed> = /*@__PURE__*/
-  messageDesc(file_p2prc_client_v1_ip_table, 6);
+  messageDesc(file_p2prc_client_v1_ip_table, 7);
 
 /**
  * NodeDiscovered says that a table named a node which this crawl had not met.
@@ -428,7 +515,7 @@ export type NodeDiscovered = Message<"p2prc.client.v1.NodeDiscovered"> & {
  * Use `create(NodeDiscoveredSchema)` to create a new message.
  */
 export const NodeDiscoveredSchema: GenMessage<NodeDiscovered> = /*@__PURE__*/
-  messageDesc(file_p2prc_client_v1_ip_table, 7);
+  messageDesc(file_p2prc_client_v1_ip_table, 8);
 
 /**
  * TableFetched says that a node answered with its table.
@@ -484,7 +571,7 @@ export type TableFetched = Message<"p2prc.client.v1.TableFetched"> & {
  * Use `create(TableFetchedSchema)` to create a new message.
  */
 export const TableFetchedSchema: GenMessage<TableFetched> = /*@__PURE__*/
-  messageDesc(file_p2prc_client_v1_ip_table, 8);
+  messageDesc(file_p2prc_client_v1_ip_table, 9);
 
 /**
  * NodeFailed says that one step with one node failed.
@@ -533,7 +620,7 @@ export type NodeFailed = Message<"p2prc.client.v1.NodeFailed"> & {
  * Use `create(NodeFailedSchema)` to create a new message.
  */
 export const NodeFailedSchema: GenMessage<NodeFailed> = /*@__PURE__*/
-  messageDesc(file_p2prc_client_v1_ip_table, 9);
+  messageDesc(file_p2prc_client_v1_ip_table, 10);
 
 /**
  * Step is what was tried.
@@ -561,13 +648,27 @@ export enum NodeFailed_Step {
    * @generated from enum value: STEP_IP_TABLE = 2;
    */
   IP_TABLE = 2,
+
+  /**
+   * The measurement of the download, which belongs to no hop. The node stays active.
+   *
+   * @generated from enum value: STEP_DOWNLOAD = 3;
+   */
+  DOWNLOAD = 3,
+
+  /**
+   * The measurement of the upload, which belongs to no hop. The node stays active.
+   *
+   * @generated from enum value: STEP_UPLOAD = 4;
+   */
+  UPLOAD = 4,
 }
 
 /**
  * Describes the enum p2prc.client.v1.NodeFailed.Step.
  */
 export const NodeFailed_StepSchema: GenEnum<NodeFailed_Step> = /*@__PURE__*/
-  enumDesc(file_p2prc_client_v1_ip_table, 9, 0);
+  enumDesc(file_p2prc_client_v1_ip_table, 10, 0);
 
 /**
  * HopCompleted says that a hop is over.
@@ -609,7 +710,7 @@ export type HopCompleted = Message<"p2prc.client.v1.HopCompleted"> & {
  * Use `create(HopCompletedSchema)` to create a new message.
  */
 export const HopCompletedSchema: GenMessage<HopCompleted> = /*@__PURE__*/
-  messageDesc(file_p2prc_client_v1_ip_table, 10);
+  messageDesc(file_p2prc_client_v1_ip_table, 11);
 
 /**
  * CrawlCompleted closes the stream.
@@ -665,7 +766,7 @@ export type CrawlCompleted = Message<"p2prc.client.v1.CrawlCompleted"> & {
  * Use `create(CrawlCompletedSchema)` to create a new message.
  */
 export const CrawlCompletedSchema: GenMessage<CrawlCompleted> = /*@__PURE__*/
-  messageDesc(file_p2prc_client_v1_ip_table, 11);
+  messageDesc(file_p2prc_client_v1_ip_table, 12);
 
 /**
  * EndReason says why the crawl ended.
@@ -713,7 +814,7 @@ export enum CrawlCompleted_EndReason {
  * Describes the enum p2prc.client.v1.CrawlCompleted.EndReason.
  */
 export const CrawlCompleted_EndReasonSchema: GenEnum<CrawlCompleted_EndReason> = /*@__PURE__*/
-  enumDesc(file_p2prc_client_v1_ip_table, 11, 0);
+  enumDesc(file_p2prc_client_v1_ip_table, 12, 0);
 
 /**
  * Heartbeat says that the crawl is alive. Sent when 10 s passed without another event.
@@ -728,7 +829,7 @@ export type Heartbeat = Message<"p2prc.client.v1.Heartbeat"> & {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
-  messageDesc(file_p2prc_client_v1_ip_table, 12);
+  messageDesc(file_p2prc_client_v1_ip_table, 13);
 
 /**
  * ListNodesRequest asks for a page of the IP table.
@@ -771,7 +872,7 @@ export type ListNodesRequest = Message<"p2prc.client.v1.ListNodesRequest"> & {
  * Use `create(ListNodesRequestSchema)` to create a new message.
  */
 export const ListNodesRequestSchema: GenMessage<ListNodesRequest> = /*@__PURE__*/
-  messageDesc(file_p2prc_client_v1_ip_table, 13);
+  messageDesc(file_p2prc_client_v1_ip_table, 14);
 
 /**
  * ListNodesResponse is a page of the IP table.
@@ -799,7 +900,7 @@ export type ListNodesResponse = Message<"p2prc.client.v1.ListNodesResponse"> & {
  * Use `create(ListNodesResponseSchema)` to create a new message.
  */
 export const ListNodesResponseSchema: GenMessage<ListNodesResponse> = /*@__PURE__*/
-  messageDesc(file_p2prc_client_v1_ip_table, 14);
+  messageDesc(file_p2prc_client_v1_ip_table, 15);
 
 /**
  * AddNodeRequest puts a node into the IP table.
@@ -827,7 +928,7 @@ export type AddNodeRequest = Message<"p2prc.client.v1.AddNodeRequest"> & {
  * Use `create(AddNodeRequestSchema)` to create a new message.
  */
 export const AddNodeRequestSchema: GenMessage<AddNodeRequest> = /*@__PURE__*/
-  messageDesc(file_p2prc_client_v1_ip_table, 15);
+  messageDesc(file_p2prc_client_v1_ip_table, 16);
 
 /**
  * AddNodeResponse is the node as it stands in the table.
@@ -848,7 +949,7 @@ export type AddNodeResponse = Message<"p2prc.client.v1.AddNodeResponse"> & {
  * Use `create(AddNodeResponseSchema)` to create a new message.
  */
 export const AddNodeResponseSchema: GenMessage<AddNodeResponse> = /*@__PURE__*/
-  messageDesc(file_p2prc_client_v1_ip_table, 16);
+  messageDesc(file_p2prc_client_v1_ip_table, 17);
 
 /**
  * RemoveNodeRequest takes a node out of the IP table. A later crawl can find it again.
@@ -876,7 +977,7 @@ export type RemoveNodeRequest = Message<"p2prc.client.v1.RemoveNodeRequest"> & {
  * Use `create(RemoveNodeRequestSchema)` to create a new message.
  */
 export const RemoveNodeRequestSchema: GenMessage<RemoveNodeRequest> = /*@__PURE__*/
-  messageDesc(file_p2prc_client_v1_ip_table, 17);
+  messageDesc(file_p2prc_client_v1_ip_table, 18);
 
 /**
  * RemoveNodeResponse is the node that was removed.
@@ -897,7 +998,7 @@ export type RemoveNodeResponse = Message<"p2prc.client.v1.RemoveNodeResponse"> &
  * Use `create(RemoveNodeResponseSchema)` to create a new message.
  */
 export const RemoveNodeResponseSchema: GenMessage<RemoveNodeResponse> = /*@__PURE__*/
-  messageDesc(file_p2prc_client_v1_ip_table, 18);
+  messageDesc(file_p2prc_client_v1_ip_table, 19);
 
 /**
  * FailureReason says why a step with a node failed.
