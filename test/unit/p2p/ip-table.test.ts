@@ -412,7 +412,7 @@ describe("the IP table that cannot be written", () => {
 
   const isRoot = process.getuid?.() === 0;
   (isRoot ? it.skip : it)(
-    "in a read-only folder is refused and stays as it is, now and after a restart",
+    "in a read-only folder is refused and stays as it is, now and after a restart (cannot be seen as root)",
     async () => {
       const table = open();
       await add(table, node(1));
