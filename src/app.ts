@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { v7 as uuidv7 } from "uuid";
 import type { GatewayConfig } from "./config/config.js";
+import { publicIpText } from "./config/schemas.js";
 import { socketPathOf } from "./config/socket-path.js";
 import { takeBaseFolder } from "./gateway/base-owner.js";
 import { openGateway } from "./gateway/gateway.js";
@@ -91,7 +92,7 @@ function openIpTable(config: GatewayConfig, logger: Logger, draining: AbortSigna
     openPeerApi,
     buildTableForm,
     resolveName,
-    ownAddress: new OwnAddressSource(settingOf(config.publicIp), fetchPublicAddress, systemClock),
+    ownAddress: new OwnAddressSource(publicIpText(config.publicIp), fetchPublicAddress, systemClock),
     own: { serverPort: original.serverPort ?? defaultServerPort, machineName: original.machineName },
     findOwnRow: (publicIpAddress) => findOwnRow(config, publicIpAddress),
     newCrawlId: () => uuidv7(),
@@ -120,15 +121,4 @@ async function findOwnRow(
   }
   const row = bareRow({ host: publicIpAddress, port });
   return { ...row, machineName: original.machineName, escapeImplementation: "None" };
-}
-
-function settingOf(publicIp: GatewayConfig["publicIp"]): string {
-  switch (publicIp.kind) {
-    case "url":
-      return publicIp.url;
-    case "address":
-      return publicIp.address;
-    case "off":
-      return "off";
-  }
 }

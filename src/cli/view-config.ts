@@ -1,4 +1,5 @@
 import type { GatewayConfig } from "../config/config.js";
+import { publicIpText } from "../config/schemas.js";
 
 /**
  * The configuration as it counts, for `--vc`: the keys of the original's config.json that a client uses, in their
@@ -30,14 +31,3 @@ export function toConfigView({ original, ...config }: GatewayConfig): unknown {
 
 const listenText = ({ host, port }: GatewayConfig["listen"]): string =>
   host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-
-function publicIpText(publicIp: GatewayConfig["publicIp"]): string {
-  switch (publicIp.kind) {
-    case "url":
-      return publicIp.url;
-    case "address":
-      return publicIp.address;
-    case "off":
-      return "off";
-  }
-}

@@ -9,6 +9,18 @@ export type PublicIpSource =
   | { readonly kind: "address"; readonly address: string }
   | { readonly kind: "off" };
 
+/** Spells a source as it is configured. */
+export function publicIpText(publicIp: PublicIpSource): string {
+  switch (publicIp.kind) {
+    case "url":
+      return publicIp.url;
+    case "address":
+      return publicIp.address;
+    case "off":
+      return "off";
+  }
+}
+
 /** pino's names, from few lines to many. */
 export const logLevels = ["silent", "fatal", "error", "warn", "info", "debug", "trace"] as const;
 export type LogLevel = (typeof logLevels)[number];

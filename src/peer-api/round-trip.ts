@@ -22,7 +22,7 @@ export interface RoundTripOptions {
 /**
  * Makes one small GET and times it to the last byte.
  *
- * Plain node:http over the same sockets as got, because a crawl makes three of these per node and got costs four times
+ * Plain node:http over the same sockets as got, because a crawl makes three of these per node and got costs about twice
  * the processor time there (`npm run bench` prints both). The rules are those of `node-request.ts`; the time limit is
  * the caller's, since it spans several round trips.
  *
