@@ -20,6 +20,7 @@ module.exports = {
     only("gen", [], "generated code stands alone"),
     only("observability", [], "interfaces handed to the other rooms"),
     only("filter", [], "each room hands in its own fields"),
+    only("system", [], "the machine under us: its clock, its files"),
     only("peer-api", [], "speaks to other machines; knows no room of ours"),
     only(
       "p2p",
@@ -27,6 +28,7 @@ module.exports = {
         "^src/peer-api/(contract|errors|address|ip-table-rows)\\.ts$",
         "^src/observability/logger\\.ts$",
         room("filter"),
+        room("system"),
       ],
       "receives PeerApi as an argument",
     ),

@@ -1,7 +1,7 @@
 /** The nouns of the peer-to-peer module, in plain types. `rpc` converts them, nothing else leaves this room. */
 import type { NodeImage, NodeSpecs, PeerAddress, PeerRow, RowRejection } from "../peer-api/contract.js";
 import type { PeerFailure } from "../peer-api/errors.js";
-import type { QuarantineReason } from "./quarantine.js";
+import type { QuarantineReason } from "./crawl/quarantine.js";
 
 /**
  * Who asks. An operator sits at the machine (local socket, command line) and may name any address; everybody else

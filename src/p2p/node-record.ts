@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { addressKey, nodeName } from "../peer-api/address.js";
 import type { NodeSpecs, PeerAddress, PeerRow } from "../peer-api/contract.js";
-import type { Quarantine } from "./quarantine.js";
+import type { Quarantine } from "./crawl/quarantine.js";
 import type { Measurement, Node, NodeState, Provenance } from "./contract.js";
 
 /**

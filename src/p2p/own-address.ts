@@ -1,7 +1,7 @@
 import { canonicalIp } from "../peer-api/address.js";
 import type { PeerAddress, PeerRow } from "../peer-api/contract.js";
 import { PeerError } from "../peer-api/errors.js";
-import type { Clock } from "./clock.js";
+import type { Clock } from "../system/clock.js";
 
 /** What tells our own node from others. */
 export interface OwnIdentity {

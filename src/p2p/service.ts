@@ -2,12 +2,12 @@ import { isIpLiteral } from "../peer-api/address.js";
 import type { CallOptions, PeerAddress, PeerApi } from "../peer-api/contract.js";
 import { bareRow } from "../peer-api/ip-table-rows.js";
 import type { CallerOptions, IpTableService, Node } from "./contract.js";
-import { Crawls, type CrawlsDeps } from "./crawls.js";
+import { Crawls, type CrawlsDeps } from "./crawl/crawls.js";
 import { findNode, originOf, readAddress, requireAllowed } from "./node-lookup.js";
 import { keyOf, newRecord, type NodeRecord, toNode } from "./node-record.js";
 import { isOwnNode } from "./own-address.js";
 import { pageOf } from "./pages.js";
-import { addRecord, removeRecord } from "./table-changes.js";
+import { addRecord, removeRecord } from "./table/table-changes.js";
 
 export type ServiceDeps = CrawlsDeps;
 

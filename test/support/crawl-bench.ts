@@ -2,7 +2,7 @@ import { expect } from "@jest/globals";
 import { silentLogger } from "../../src/observability/logger.js";
 import { createAddressPolicy } from "../../src/p2p/address-policy.js";
 import type { CallerOptions, CrawlEvent, CrawlEventBody, CrawlRequest } from "../../src/p2p/contract.js";
-import type { IpTable } from "../../src/p2p/ip-table.js";
+import type { IpTable } from "../../src/p2p/table/ip-table.js";
 import { keyOf, type NodeRecord } from "../../src/p2p/node-record.js";
 import { OwnAddressSource } from "../../src/p2p/own-address.js";
 import { createIpTableService, type ServiceDeps } from "../../src/p2p/service.js";

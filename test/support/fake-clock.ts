@@ -1,4 +1,4 @@
-import type { Clock } from "../../src/p2p/clock.js";
+import type { Clock } from "../../src/system/clock.js";
 
 interface Timer {
   readonly dueMs: number;

@@ -12,7 +12,7 @@ import type {
   Transfer,
 } from "../../src/peer-api/contract.js";
 import { PeerError, type PeerFailure } from "../../src/peer-api/errors.js";
-import type { Clock } from "../../src/p2p/clock.js";
+import type { Clock } from "../../src/system/clock.js";
 import { aProbe, aReply, aRow, someSpecs } from "./peers.js";
 
 /** How a node takes one call: after a delay, for ever silent, or with a failure. */

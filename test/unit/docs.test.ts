@@ -6,7 +6,7 @@ import { parseFilter } from "../../src/filter/filter.js";
 import { filterLimits } from "../../src/filter/limits.js";
 import { defaultLimits } from "../../src/gateway/limits.js";
 import { crawlLimits, tableLimits } from "../../src/p2p/limits.js";
-import { quarantineLimits, quarantineReasons } from "../../src/p2p/quarantine.js";
+import { quarantineLimits, quarantineReasons } from "../../src/p2p/crawl/quarantine.js";
 import { rowRejections } from "../../src/peer-api/contract.js";
 import { routeLimits, speedLimits } from "../../src/peer-api/limits.js";
 import { codeOf } from "../../src/rpc/errors.js";

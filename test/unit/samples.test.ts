@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "@jest/globals";
 import { readOriginalConfig } from "../../src/config/original-config.js";
-import { parseTableDocument } from "../../src/p2p/table-document.js";
+import { parseTableDocument } from "../../src/p2p/table/table-document.js";
 import { parseImages } from "../../src/peer-api/images-reply.js";
 import { fetchPublicAddress } from "../../src/peer-api/public-address.js";
 import { parseSpecs } from "../../src/peer-api/specs-reply.js";

@@ -1,0 +1,195 @@
+import { isIpLiteral } from "../../peer-api/address.js";
+import { bareRow } from "../../peer-api/ip-table-rows.js";
+import type { CallerOptions, CrawlEvent, CrawlRequest } from "../contract.js";
+import { Crawl } from "./crawl.js";
+import type { CrawlDeps, CrawlPlan } from "./crawl-plan.js";
+import { P2pError } from "../errors.js";
+import { crawlLimits } from "../limits.js";
+import { originOf, readAddress, requireAllowed } from "../node-lookup.js";
+import { keyOf, newRecord } from "../node-record.js";
+import { readResumeToken, resumeExpired } from "./resume-token.js";
+import { SharedCrawl, type SharedCrawlDeps } from "./shared-crawl.js";
+
+/** What crawls need around themselves. */
+export interface CrawlsDeps extends CrawlDeps, SharedCrawlDeps {
+  readonly newCrawlId: () => string;
+  readonly resolveName: (name: string) => Promise<string>;
+  /** Aborted when the gateway drains. */
+  readonly draining: AbortSignal;
+}
+
+/** A crawl, and the event after which a caller reads it. */
+interface Place {
+  readonly crawl: SharedCrawl;
+  readonly sequence: number;
+}
+
+/** The crawls that run, pause, or were over not long ago. */
+export class Crawls {
+  readonly #deps: CrawlsDeps;
+  /** Oldest first. */
+  readonly #kept = new Set<SharedCrawl>();
+  /** The crawl that is being started: whoever joins waits for it instead of starting another. */
+  #starting: Promise<SharedCrawl> | undefined;
+  #startingCount = 0;
+  readonly #forgetting = new Map<SharedCrawl, () => void>();
+
+  constructor(deps: CrawlsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Starts, joins or resumes a crawl, as the request says, and reads it. */
+  async *watch(request: CrawlRequest, options: CallerOptions): AsyncGenerator<CrawlEvent> {
+    if (options.signal?.aborted === true) return;
+    const { crawl, sequence } = await this.#find(request, options);
+    this.#forgetting.get(crawl)?.();
+    this.#forgetting.delete(crawl);
+    try {
+      yield* crawl.watch(sequence, options);
+    } finally {
+      if (crawl.isUnwatched && this.#kept.has(crawl)) this.#forgetLater(crawl);
+    }
+  }
+
+  /** Ends every crawl, and resolves when what they learnt is written. */
+  async close(): Promise<void> {
+    const crawls = [...this.#kept];
+    for (const crawl of crawls) this.#forget(crawl);
+    await Promise.all(crawls.map((crawl) => crawl.written));
+  }
+
+  async #find(request: CrawlRequest, options: CallerOptions): Promise<Place> {
+    const { resumeToken = "", joinRunning = false } = request;
+    if (resumeToken !== "") {
+      const { crawl: name, sequence } = readResumeToken(resumeToken);
+      const crawl = [...this.#kept].find((kept) => kept.name === name);
+      if (crawl?.holdsAfter(sequence) !== true) throw resumeExpired();
+      return { crawl, sequence };
+    }
+    if (joinRunning) {
+      // Without a turn of the event loop in between, or all who ask at one moment would start their own.
+      const running =
+        this.#starting === undefined ? this.#unfinished.at(-1) : await this.#starting.catch(() => undefined);
+      if (running?.holdsAfter(0) === true) return { crawl: running, sequence: 0 };
+    }
+    return { crawl: await this.#start(request, options), sequence: 0 };
+  }
+
+  async #start(request: CrawlRequest, options: CallerOptions): Promise<SharedCrawl> {
+    if (this.#deps.draining.aborted) throw new P2pError("DRAINING", "the gateway is shutting down");
+    this.#makeRoom();
+    this.#startingCount += 1;
+    const starting = startingNodes(this.#deps, request.seedAddresses ?? [], options.caller).then((start) =>
+      this.#open(request, start),
+    );
+    this.#starting = starting;
+    try {
+      return await starting;
+    } finally {
+      this.#startingCount -= 1;
+      if (this.#starting === starting) this.#starting = undefined;
+    }
+  }
+
+  #open(request: CrawlRequest, start: Pick<CrawlPlan, "start" | "startedFrom">): SharedCrawl {
+    const name = `crawls/${this.#deps.newCrawlId()}`;
+    const crawl = new Crawl(
+      {
+        name,
+        ...start,
+        maxHops: request.maxHops ?? crawlLimits.defaultHops,
+        maxConcurrency: request.maxConcurrency ?? crawlLimits.defaultConcurrency,
+        nodeTimeoutMs: request.nodeTimeoutMs,
+        exchangeTimeoutMs: request.exchangeTimeoutMs,
+        maxSharedRows: request.maxSharedRows ?? crawlLimits.defaultSharedRows,
+        bandwidth:
+          request.bandwidth === undefined ? undefined : { ...bandwidthDefaults, ...request.bandwidth },
+      },
+      this.#deps,
+    );
+    const shared = new SharedCrawl(name, crawl, this.#deps);
+    this.#kept.add(shared);
+    const release = stopInTime(shared, this.#deps);
+    void shared.written.then(release);
+    shared.start();
+    return shared;
+  }
+
+  /** A paused crawl gives way to a new one; those that somebody watches do not. */
+  #makeRoom(): void {
+    const over = [...this.#kept].filter((crawl) => crawl.isOver && crawl.isUnwatched);
+    for (const crawl of over.slice(0, Math.max(0, over.length - crawlLimits.maxCrawls + 1)))
+      this.#forget(crawl);
+    if (this.#unfinished.length + this.#startingCount < crawlLimits.maxCrawls) return;
+    const paused = this.#unfinished.find((crawl) => crawl.isUnwatched);
+    if (paused === undefined) {
+      const message = `${crawlLimits.maxCrawls} crawls are running, and no more may`;
+      throw new P2pError("TOO_MANY_CRAWLS", message);
+    }
+    this.#forget(paused);
+  }
+
+  get #unfinished(): SharedCrawl[] {
+    return [...this.#kept].filter((crawl) => !crawl.isOver);
+  }
+
+  #forgetLater(crawl: SharedCrawl): void {
+    this.#forgetting.get(crawl)?.();
+    const cancel = this.#deps.clock.after(crawlLimits.keptMs, () => this.#forget(crawl));
+    this.#forgetting.set(crawl, cancel);
+  }
+
+  #forget(crawl: SharedCrawl): void {
+    this.#forgetting.get(crawl)?.();
+    this.#forgetting.delete(crawl);
+    this.#kept.delete(crawl);
+    crawl.stop("DRAINING");
+  }
+}
+
+const bandwidthDefaults = {
+  maxBytesPerNode: crawlLimits.defaultBandwidthBytes,
+  maxDurationMs: crawlLimits.defaultBandwidthMs,
+  maxAgeMs: crawlLimits.defaultBandwidthAgeMs,
+} as const;
+
+/** The table and the seeds, each node once. */
+async function startingNodes(
+  { table, policy, resolveName }: CrawlsDeps,
+  seeds: readonly string[],
+  caller: CallerOptions["caller"],
+): Promise<Pick<CrawlPlan, "start" | "startedFrom">> {
+  const typed = seeds.map((seed, index) => {
+    const field = `seed_addresses[${index}]`;
+    const address = readAddress(seed, field);
+    requireAllowed(address, field, caller, policy);
+    return address;
+  });
+  // A name that cannot be resolved stays one: its probe will say so.
+  const addresses = await Promise.all(
+    typed.map(async (address) =>
+      isIpLiteral(address)
+        ? address
+        : { ...address, host: await resolveName(address.host).catch(() => address.host) },
+    ),
+  );
+  const known = await table.read();
+  const nodes = new Map(known);
+  for (const address of addresses) {
+    const key = keyOf({ address });
+    if (!nodes.has(key)) nodes.set(key, newRecord(bareRow(address), originOf(caller)));
+  }
+  return { start: [...nodes.values()], startedFrom: new Set(known.keys()) };
+}
+
+/** Ends a crawl early when the gateway drains or the limit is reached. */
+function stopInTime(crawl: SharedCrawl, { clock, draining }: CrawlsDeps): () => void {
+  const cancels = [clock.after(crawlLimits.maxCrawlMs, () => crawl.stop("LIMIT"))];
+  const drain = (): void => void cancels.push(clock.after(crawlLimits.drainMs, () => crawl.stop("DRAINING")));
+  draining.addEventListener("abort", drain, { once: true });
+  if (draining.aborted) drain();
+  return () => {
+    for (const cancel of cancels) cancel();
+    draining.removeEventListener("abort", drain);
+  };
+}

@@ -1,0 +1,86 @@
+/** What a path leads to, and whether it is still the file that was seen. */
+import type { BigIntStats } from "node:fs";
+import { readlink, realpath, stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { P2pError } from "../errors.js";
+
+/** Tells whether a file is still the one that was read: any rewrite or replacement changes it. */
+export type FileMark = string;
+
+/** The file does not exist. */
+export const absent: FileMark = "absent";
+
+/** What is wrong with a file, in words that a caller may read. */
+export class FileFault extends Error {
+  override readonly name = "FileFault";
+}
+
+/** What the names of files stand for in errors: callers are told no path. */
+export type FileSubject = "IP table file" | "side file of the IP table";
+
+/** @throws {P2pError} IP_TABLE_UNREADABLE: also for a folder, a pipe, a device, and a link that leads nowhere */
+export async function markOf(path: string, subject: FileSubject = "IP table file"): Promise<FileMark> {
+  try {
+    const stats = await stat(path, { bigint: true });
+    requireRegular(stats);
+    return markFrom(stats);
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw unreadable(path, error, subject);
+  }
+  await requireFolderOfLink(path, subject);
+  return absent;
+}
+
+/** A rename keeps each part, so that a temporary file has the mark it will have in its place. */
+export const markFrom = ({ ino, size, mtimeNs }: BigIntStats): FileMark =>
+  `${String(ino)}-${String(size)}-${String(mtimeNs)}`;
+
+/** Opening a pipe waits for its other end, and reading a device may never end. @throws {FileFault} */
+export function requireRegular(stats: { isFile(): boolean }): void {
+  if (!stats.isFile()) throw new FileFault("it is not a regular file");
+}
+
+/** Links one after the other, as Linux follows them. */
+const maxLinks = 40;
+
+/** The file that a path leads to through links, whether it exists or not. */
+export async function targetOf(path: string): Promise<string> {
+  let target = path;
+  for (let count = 0; count < maxLinks; count += 1) {
+    let next: string;
+    try {
+      next = await readlink(target);
+    } catch {
+      return target;
+    }
+    target = resolve(await realpath(dirname(target)), next);
+  }
+  throw new FileFault("its links lead in a circle");
+}
+
+/**
+ * A link to a file that is yet to be made is an empty table. Where its folder is missing too, a disk is rather not
+ * mounted: an empty table there would take every node out of ours.
+ */
+async function requireFolderOfLink(path: string, subject: FileSubject): Promise<void> {
+  try {
+    const target = await targetOf(path);
+    if (target !== path) await stat(dirname(target));
+  } catch (error) {
+    const isMissing = codeOf(error) === "ENOENT";
+    throw unreadable(path, isMissing ? new FileFault("its link leads nowhere") : error, subject);
+  }
+}
+
+export function unreadable(path: string, cause: unknown, subject: FileSubject = "IP table file"): P2pError {
+  const known = cause instanceof FileFault ? cause.message : codeOf(cause);
+  const why = known ?? "it is not an IP table";
+  return new P2pError("IP_TABLE_UNREADABLE", `the ${subject} cannot be read (${why}); it stays as it is`, {
+    cause: { path, cause },
+  });
+}
+
+export function codeOf(error: unknown): string | undefined {
+  const code = typeof error === "object" && error !== null ? (error as { code?: unknown }).code : undefined;
+  return typeof code === "string" ? code : undefined;
+}

@@ -1,0 +1,124 @@
+import { randomBytes } from "node:crypto";
+import type { BigIntStats } from "node:fs";
+import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { P2pError, type P2pReason } from "../errors.js";
+import {
+  codeOf,
+  FileFault,
+  type FileMark,
+  markFrom,
+  markOf,
+  requireRegular,
+  targetOf,
+} from "./file-marks.js";
+
+export interface ReplaceOptions {
+  /** Permissions; without, those of the old file. */
+  readonly mode?: number;
+  /** The file is replaced only if it still has this mark just before. */
+  readonly expectedMark?: FileMark;
+  /** Once aborted, nothing more is changed. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Replaces a file so that a reader sees the old text or the new one, also after a power cut: temporary file, fsync,
+ * rename, fsync of the folder. Links are written through, to a file that is yet to be made as well.
+ *
+ * Not by a library: the mark must be the temporary file's, or a foreign rewrite right after the rename would pass for
+ * ours, and the last look at the old file must come right before the rename.
+ *
+ * @returns the mark of the new file; undefined if the old one is not the expected one, and stays
+ * @throws {P2pError} DISK_FULL, IP_TABLE_READ_ONLY; the old file stays
+ */
+export async function replaceFile(
+  path: string,
+  text: string,
+  options: ReplaceOptions = {},
+): Promise<FileMark | undefined> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    const target = await targetOf(path);
+    const name = `.${basename(target)}.${String(process.pid)}-${randomBytes(6).toString("hex")}.tmp`;
+    const temporary = join(dirname(target), name);
+    try {
+      const mark = await writeTemporary(temporary, text, await statsOf(target), options);
+      const { expectedMark, signal } = options;
+      if (expectedMark !== undefined && (await markOf(path)) !== expectedMark) return undefined;
+      signal?.throwIfAborted();
+      await rename(temporary, target);
+      await syncFolder(dirname(target));
+      return mark;
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  } catch (error) {
+    throw error instanceof P2pError ? error : unwritable(path, error);
+  }
+}
+
+/** Writes the new text beside the old file, on the disk when this resolves. @returns its mark */
+async function writeTemporary(
+  path: string,
+  text: string,
+  old: BigIntStats | undefined,
+  options: ReplaceOptions,
+): Promise<FileMark> {
+  const kept = old === undefined ? undefined : Number(old.mode & 0o7777n);
+  const mode = options.mode ?? kept;
+  options.signal?.throwIfAborted();
+  const handle = await open(path, "wx", mode ?? 0o666);
+  try {
+    await dressAs(handle, old, mode);
+    await handle.writeFile(text);
+    options.signal?.throwIfAborted();
+    await handle.sync();
+    return markFrom(await handle.stat({ bigint: true }));
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Only root may give a file away, and some file systems know no owners: what can be kept is kept. */
+async function dressAs(
+  handle: FileHandle,
+  old: BigIntStats | undefined,
+  mode: number | undefined,
+): Promise<void> {
+  const now = await handle.stat({ bigint: true });
+  if (old !== undefined && (old.uid !== now.uid || old.gid !== now.gid)) {
+    await handle.chown(Number(old.uid), Number(old.gid)).catch(() => undefined);
+  }
+  // After the owner: giving a file away takes bits from its mode, as does the umask.
+  if (mode !== undefined) await handle.chmod(mode).catch(() => undefined);
+}
+
+async function statsOf(path: string): Promise<BigIntStats | undefined> {
+  try {
+    const stats = await stat(path, { bigint: true });
+    requireRegular(stats);
+    return stats;
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+const reasonOfCode: Readonly<Record<string, P2pReason>> = { ENOSPC: "DISK_FULL", EDQUOT: "DISK_FULL" };
+
+function unwritable(path: string, cause: unknown): P2pError {
+  const code = codeOf(cause);
+  const why = cause instanceof FileFault ? cause.message : (code ?? "unknown error");
+  const reason = reasonOfCode[code ?? ""] ?? "IP_TABLE_READ_ONLY";
+  return new P2pError(reason, `the IP table cannot be written (${why})`, { cause: { path, cause } });
+}
