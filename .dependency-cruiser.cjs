@@ -20,6 +20,11 @@ module.exports = {
     only("gen", [], "generated code stands alone"),
     only("observability", [], "interfaces handed to the other rooms"),
     only("filter", [], "each room hands in its own fields"),
+    only(
+      "store",
+      [room("system"), "^src/observability/logger\\.ts$"],
+      "knows records and change sets, not what they mean",
+    ),
     only("system", [], "the machine under us: its clock, its files"),
     only("peer-api", [], "speaks to other machines; knows no room of ours"),
     only(

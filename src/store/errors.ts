@@ -1,0 +1,31 @@
+/** Why the store could not do what it was asked for. `rpc/errors.ts` gives each its gRPC code. */
+export type StoreReason =
+  /** Closed, or its backend does not answer: nothing is known of the outcome of a commit under way. */
+  | "STATE_STORE_UNAVAILABLE"
+  /** The folder or the file refuses writes. */
+  | "STATE_READ_ONLY"
+  | "DISK_FULL"
+  | "REVISION_COMPACTED"
+  /** A key or a commit beyond the limits. Nothing was written. */
+  | "STATE_TOO_LARGE"
+  /** The files are no state of ours, or damaged. They stay as they are. */
+  | "STATE_UNREADABLE";
+
+export interface StoreErrorOptions {
+  /** Ids involved; short, and never a secret. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly cause?: unknown;
+}
+
+/** The failure of a whole call to this room. */
+export class StoreError extends Error {
+  override readonly name = "StoreError";
+  readonly reason: StoreReason;
+  readonly metadata: Readonly<Record<string, string>>;
+
+  constructor(reason: StoreReason, message: string, options: StoreErrorOptions = {}) {
+    super(message, { cause: options.cause });
+    this.reason = reason;
+    this.metadata = options.metadata ?? {};
+  }
+}
