@@ -23,9 +23,19 @@ export interface Measurement {
   readonly measureTimeMs?: number;
   /** Mbit/s, > 0; absent = unknown. Only what this gateway measured. */
   readonly downloadMbps?: number;
+  /** Absent = never measured. A measurement that failed is none; one with too little data is one, without a value. */
+  readonly downloadMeasureTimeMs?: number;
   readonly uploadMbps?: number;
-  /** Absent = the bandwidth was never measured. */
-  readonly bandwidthMeasureTimeMs?: number;
+  readonly uploadMeasureTimeMs?: number;
+}
+
+/** How old the bandwidth is: the earlier of both directions, so that no value is older than that says. */
+export function bandwidthMeasureTimeMs({
+  downloadMeasureTimeMs,
+  uploadMeasureTimeMs,
+}: Measurement): number | undefined {
+  if (downloadMeasureTimeMs === undefined) return uploadMeasureTimeMs;
+  return Math.min(downloadMeasureTimeMs, uploadMeasureTimeMs ?? downloadMeasureTimeMs);
 }
 
 export interface Provenance {

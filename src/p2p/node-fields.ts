@@ -10,7 +10,7 @@ import {
   timestamp,
   type FieldTable,
 } from "../filter/fields.js";
-import type { Node } from "./contract.js";
+import { bandwidthMeasureTimeMs, type Node } from "./contract.js";
 
 /** 0 where the proto says that it means "none" or "not told". */
 const zeroIsUnset = { unsetAt: 0 } as const;
@@ -40,7 +40,9 @@ export const nodeFields = {
   "measurement.upload_megabits_per_second": decimal((node) => node.measurement?.uploadMbps),
   "measurement.sample_count": integer((node) => node.measurement?.sampleCount),
   "measurement.measure_time": timestamp((node) => node.measurement?.measureTimeMs),
-  "measurement.bandwidth_measure_time": timestamp((node) => node.measurement?.bandwidthMeasureTimeMs),
+  "measurement.bandwidth_measure_time": timestamp(
+    ({ measurement }) => measurement && bandwidthMeasureTimeMs(measurement),
+  ),
   "specs.hostname": text((node) => node.specs?.hostname),
   "specs.platform": text((node) => node.specs?.platform),
   "specs.cpu_model": text((node) => node.specs?.cpuModel),

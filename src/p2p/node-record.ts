@@ -68,16 +68,40 @@ export function etagOf(record: NodeRecord): string {
   return `"${digest.slice(0, 16)}"`;
 }
 
-/** A latency measured anew, with the bandwidth measured before. */
-export function withBandwidthOf(
-  { downloadMbps: _, uploadMbps: __, bandwidthMeasureTimeMs: ___, ...latency }: Measurement,
-  before: Measurement | undefined,
+interface Download {
+  readonly downloadMbps?: number | undefined;
+  readonly downloadMeasureTimeMs?: number | undefined;
+}
+
+interface Upload {
+  readonly uploadMbps?: number | undefined;
+  readonly uploadMeasureTimeMs?: number | undefined;
+}
+
+/** A measurement with another one's download, or without one where that has none. */
+export function withDownloadOf(
+  { downloadMbps: _, downloadMeasureTimeMs: __, ...rest }: Measurement,
+  { downloadMbps, downloadMeasureTimeMs }: Download,
 ): Measurement {
-  const { downloadMbps, uploadMbps, bandwidthMeasureTimeMs } = before ?? {};
   return {
-    ...latency,
+    ...rest,
     ...(downloadMbps === undefined ? {} : { downloadMbps }),
-    ...(uploadMbps === undefined ? {} : { uploadMbps }),
-    ...(bandwidthMeasureTimeMs === undefined ? {} : { bandwidthMeasureTimeMs }),
+    ...(downloadMeasureTimeMs === undefined ? {} : { downloadMeasureTimeMs }),
   };
 }
+
+/** The same for the upload. */
+export function withUploadOf(
+  { uploadMbps: _, uploadMeasureTimeMs: __, ...rest }: Measurement,
+  { uploadMbps, uploadMeasureTimeMs }: Upload,
+): Measurement {
+  return {
+    ...rest,
+    ...(uploadMbps === undefined ? {} : { uploadMbps }),
+    ...(uploadMeasureTimeMs === undefined ? {} : { uploadMeasureTimeMs }),
+  };
+}
+
+/** A latency measured anew, with the bandwidth measured before. */
+export const withBandwidthOf = (latency: Measurement, before: Download & Upload = {}): Measurement =>
+  withUploadOf(withDownloadOf(latency, before), before);

@@ -9,7 +9,7 @@ import {
   type Node as WireNode,
   type Specs,
 } from "../gen/p2prc/client/v1/node_pb.js";
-import type { Measurement, Node, NodeState } from "../p2p/contract.js";
+import { bandwidthMeasureTimeMs, type Measurement, type Node, type NodeState } from "../p2p/contract.js";
 
 const stateOf = {
   ACTIVE: Node_State.ACTIVE,
@@ -86,7 +86,7 @@ function toMeasurement(measurement: Measurement): MessageInitShape<typeof NodeSc
     ...(uploadMbps === undefined ? {} : { uploadMegabitsPerSecond: uploadMbps }),
     sampleCount,
     ...time("measureTime", measureTimeMs),
-    ...time("bandwidthMeasureTime", measurement.bandwidthMeasureTimeMs),
+    ...time("bandwidthMeasureTime", bandwidthMeasureTimeMs(measurement)),
   };
 }
 

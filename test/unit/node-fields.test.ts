@@ -126,7 +126,8 @@ describe("the fields of a node", () => {
         uploadMbps: 18.25,
         sampleCount: 12,
         measureTimeMs: time + 1,
-        bandwidthMeasureTimeMs: time + 4,
+        downloadMeasureTimeMs: time + 9,
+        uploadMeasureTimeMs: time + 4,
       },
       specs: {
         hostname: "host",

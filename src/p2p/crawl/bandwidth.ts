@@ -2,19 +2,26 @@
 import type { CallOptions, PeerApi, Transfer, TransferOptions } from "../../peer-api/contract.js";
 import { PeerError } from "../../peer-api/errors.js";
 import { attempt } from "./attempt.js";
-import type { BandwidthRequest, CrawlEventBody, CrawlStep } from "../contract.js";
+import type { BandwidthRequest, CrawlEventBody, CrawlStep, Measurement } from "../contract.js";
 import type { CrawlDeps } from "./crawl-plan.js";
 import { crawlLimits } from "../limits.js";
 import { type MetNode, withWitnesses } from "./met-nodes.js";
-import { toNode } from "../node-record.js";
+import { toNode, withDownloadOf, withUploadOf } from "../node-record.js";
 
 export interface BandwidthPlan extends Required<BandwidthRequest> {
   /** `crawls/UUID`. */
   readonly crawl: string;
 }
 
-/** What became of one direction: a result, a failure of the node, or cut short by us, which is neither. */
-type Outcome = Transfer | PeerError | undefined;
+/** What became of one direction: a result, a failure of the node, or nothing because what is known is young enough. */
+type Outcome = Transfer | PeerError | "kept";
+
+/** A node, and which directions are to be measured: a missing or old one, also where the other one is young. */
+interface DueNode {
+  readonly node: MetNode;
+  readonly download: boolean;
+  readonly upload: boolean;
+}
 
 /**
  * Measures one node after the other, lowest latency first: two at once would measure each other.
@@ -26,7 +33,7 @@ export class BandwidthPhase {
   readonly #deps: CrawlDeps;
   readonly #emit: (body: CrawlEventBody) => void;
   /** Nodes still to measure; undefined = the phase has not begun. */
-  #left: MetNode[] | undefined;
+  #left: DueNode[] | undefined;
   /** Time that pauses do not use up. */
   #leftMs: number;
   #cut = new AbortController();
@@ -74,31 +81,42 @@ export class BandwidthPhase {
     await this.#running;
   }
 
-  #inOrder(nodes: readonly MetNode[]): MetNode[] {
+  #inOrder(nodes: readonly MetNode[]): DueNode[] {
     const nowMs = this.#deps.clock.nowMs();
-    const isYoung = ({ record }: MetNode): boolean => {
-      const ageMs = nowMs - (record.measurement?.bandwidthMeasureTimeMs ?? Number.NEGATIVE_INFINITY);
+    const isDue = (measureTimeMs = Number.NEGATIVE_INFINITY): boolean => {
+      const ageMs = nowMs - measureTimeMs;
       // A time to come is a clock set back: such a result would be young for who knows how long.
-      return ageMs >= 0 && ageMs < this.#plan.maxAgeMs;
+      return ageMs < 0 || ageMs >= this.#plan.maxAgeMs;
     };
-    const latencyOf = ({ record }: MetNode): number => record.measurement?.latencyNs ?? 0;
-    return nodes.filter((node) => !isYoung(node)).sort((a, b) => latencyOf(a) - latencyOf(b));
+    const latencyOf = ({ node: { record } }: DueNode): number => record.measurement?.latencyNs ?? 0;
+    return nodes
+      .map((node): DueNode => {
+        const { downloadMeasureTimeMs, uploadMeasureTimeMs } = node.record.measurement ?? {};
+        return { node, download: isDue(downloadMeasureTimeMs), upload: isDue(uploadMeasureTimeMs) };
+      })
+      .filter(({ download, upload }) => download || upload)
+      .sort((a, b) => latencyOf(a) - latencyOf(b));
   }
 
-  async #measureAll(api: PeerApi, left: MetNode[], signal: AbortSignal, endMs: number): Promise<void> {
-    for (let node = left[0]; node !== undefined && !signal.aborted; node = left[0]) {
-      await this.#measure(api, node, signal, endMs);
+  async #measureAll(api: PeerApi, left: DueNode[], signal: AbortSignal, endMs: number): Promise<void> {
+    for (let due = left[0]; due !== undefined && !signal.aborted; due = left[0]) {
+      await this.#measure(api, due, signal, endMs);
       if (!isCut(signal)) left.shift();
     }
   }
 
-  async #measure(api: PeerApi, node: MetNode, signal: AbortSignal, endMs: number): Promise<void> {
-    const { address, origin } = node.record;
+  async #measure(api: PeerApi, due: DueNode, signal: AbortSignal, endMs: number): Promise<void> {
+    const { address, origin } = due.node.record;
     const call: CallOptions = {
       signal,
       isAllowed: origin === "operator" ? undefined : this.#deps.policy.allowsConnected,
     };
-    const one = async (transfer: (options: TransferOptions) => Promise<Transfer>): Promise<Outcome> => {
+    /** @returns undefined: cut short by us, which is neither a result nor a failure */
+    const one = async (
+      isDue: boolean,
+      transfer: (options: TransferOptions) => Promise<Transfer>,
+    ): Promise<Outcome | undefined> => {
+      if (!isDue) return "kept";
       const leftMs = endMs - this.#deps.clock.monotonicMs();
       if (signal.aborted || leftMs <= 0) return undefined;
       const maxDurationMs = Math.min(crawlLimits.bandwidthDirectionMs, leftMs);
@@ -106,31 +124,36 @@ export class BandwidthPhase {
       const outcome = await attempt(transfer(options), this.#deps.logger, this.#plan.crawl);
       return isCut(signal) ? undefined : outcome;
     };
-    const download = await one((options) => api.download(address, options));
-    const upload = await one((options) => api.upload(address, options));
+    const download = await one(due.download, (options) => api.download(address, options));
+    const upload = await one(due.upload, (options) => api.upload(address, options));
     api.release(address);
     if (download === undefined || upload === undefined) return;
-    this.#tell(node, download, upload);
+    this.#tell(due.node, download, upload);
   }
 
   /** Both directions are told at once: a node half measured before a pause would fail twice. */
-  #tell(node: MetNode, download: Transfer | PeerError, upload: Transfer | PeerError): void {
+  #tell(node: MetNode, download: Outcome, upload: Outcome): void {
     if (download instanceof PeerError) this.#fail(node, "DOWNLOAD", download);
     if (upload instanceof PeerError) this.#fail(node, "UPLOAD", upload);
     const { measurement } = node.record;
-    const hasResult = !(download instanceof PeerError && upload instanceof PeerError);
-    if (measurement === undefined || !hasResult) return;
-    const { downloadMbps, uploadMbps, ...latency } = measurement;
-    node.record = {
-      ...node.record,
-      measurement: {
-        ...latency,
-        ...rate("downloadMbps", download, downloadMbps),
-        ...rate("uploadMbps", upload, uploadMbps),
-        bandwidthMeasureTimeMs: this.#deps.clock.nowMs(),
-      },
-    };
+    if (measurement === undefined || !(isResult(download) || isResult(upload))) return;
+    node.record = { ...node.record, measurement: this.#withResults(measurement, download, upload) };
     this.#emit({ kind: "nodeProbed", node: toNode(withWitnesses(node), false) });
+  }
+
+  /** A direction that failed keeps the value it had, and its age; one with too little data has none. */
+  #withResults(before: Measurement, download: Outcome, upload: Outcome): Measurement {
+    const nowMs = this.#deps.clock.nowMs();
+    let measurement = before;
+    if (isResult(download)) {
+      const result = { downloadMbps: download.megabitsPerSecond, downloadMeasureTimeMs: nowMs };
+      measurement = withDownloadOf(measurement, result);
+    }
+    if (isResult(upload)) {
+      const result = { uploadMbps: upload.megabitsPerSecond, uploadMeasureTimeMs: nowMs };
+      measurement = withUploadOf(measurement, result);
+    }
+    return measurement;
   }
 
   #fail(node: MetNode, step: CrawlStep, { failure, message, httpStatus }: PeerError): void {
@@ -141,12 +164,5 @@ export class BandwidthPhase {
 /** Asked by call: what was false before an await may be true after it. */
 const isCut = (signal: AbortSignal): boolean => signal.aborted;
 
-/** A direction that failed keeps the value it had; one with too little data has none. */
-function rate<K extends string>(
-  field: K,
-  outcome: Transfer | PeerError,
-  before: number | undefined,
-): Partial<Record<K, number>> {
-  const mbps = outcome instanceof PeerError ? before : outcome.megabitsPerSecond;
-  return mbps === undefined ? {} : ({ [field]: mbps } as Record<K, number>);
-}
+const isResult = (outcome: Outcome): outcome is Transfer =>
+  outcome !== "kept" && !(outcome instanceof PeerError);

@@ -4,7 +4,7 @@ import type { PeerRow } from "../../peer-api/contract.js";
 import { P2pError } from "../errors.js";
 import { tableLimits } from "../limits.js";
 import { findNode } from "../node-lookup.js";
-import { etagOf, keyOf, newRecord, type NodeRecord, withBandwidthOf } from "../node-record.js";
+import { etagOf, keyOf, newRecord, type NodeRecord, withDownloadOf, withUploadOf } from "../node-record.js";
 
 /** What a crawl learnt, by `HOST:PORT`. */
 export interface CrawlFindings {
@@ -69,12 +69,15 @@ export function applyCrawl(nodes: Map<string, NodeRecord>, findings: CrawlFindin
   return { addedCount, removedCount };
 }
 
-/** Another crawl may have measured the bandwidth while this one ran. */
-function withNewerBandwidth(found: NodeRecord, known: NodeRecord): NodeRecord {
-  const { measurement } = found;
-  const timeOf = (record: NodeRecord): number => record.measurement?.bandwidthMeasureTimeMs ?? 0;
-  if (measurement === undefined || timeOf(found) >= timeOf(known)) return found;
-  return { ...found, measurement: withBandwidthOf(measurement, known.measurement) };
+/** Another crawl may have measured a direction of the bandwidth while this one ran. */
+function withNewerBandwidth(found: NodeRecord, { measurement: known }: NodeRecord): NodeRecord {
+  let { measurement } = found;
+  if (measurement === undefined || known === undefined) return found;
+  if ((known.downloadMeasureTimeMs ?? 0) > (measurement.downloadMeasureTimeMs ?? 0))
+    measurement = withDownloadOf(measurement, known);
+  if ((known.uploadMeasureTimeMs ?? 0) > (measurement.uploadMeasureTimeMs ?? 0))
+    measurement = withUploadOf(measurement, known);
+  return { ...found, measurement };
 }
 
 /**

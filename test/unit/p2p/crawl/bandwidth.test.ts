@@ -1,13 +1,16 @@
 import { describe, expect, it } from "@jest/globals";
-import type { CrawlEvent } from "../../../../src/p2p/contract.js";
+import { bandwidthMeasureTimeMs, type CrawlEvent } from "../../../../src/p2p/contract.js";
 import { bodies, checkStream, CrawlBench } from "../../../support/crawl-bench.js";
 import { aRecord, aRow, anAddress } from "../../../support/peers.js";
 
 const address = (n: number) => anAddress(n, 9_000);
 const row = (n: number) => aRow({ address: address(n) });
 const key = (n: number): string => `45.0.0.${n}:9000`;
-const downloads = (bench: CrawlBench): string[] =>
-  bench.network.calls.filter(({ kind }) => kind === "download").map((call) => call.key);
+const transfers = (bench: CrawlBench, direction: "download" | "upload"): string[] =>
+  bench.network.calls.filter(({ kind }) => kind === direction).map((call) => call.key);
+const downloads = (bench: CrawlBench): string[] => transfers(bench, "download");
+const uploads = (bench: CrawlBench): string[] => transfers(bench, "upload");
+const measuredAt = (timeMs: number) => ({ downloadMeasureTimeMs: timeMs, uploadMeasureTimeMs: timeMs });
 
 /** Nodes 1..count in the table, the last one nearest. */
 function aNetwork(count: number, transferMs = 0): CrawlBench {
@@ -66,19 +69,19 @@ describe("a crawl that measures bandwidth", () => {
     const nowMs = bench.clock.nowMs();
     const old = { latencyNs: 5, sampleCount: 3, downloadMbps: 7, uploadMbps: 8 };
     bench.know(
-      aRecord({ row: row(1), measurement: { ...old, bandwidthMeasureTimeMs: nowMs - 1_000 } }),
-      aRecord({ row: row(2), measurement: { ...old, bandwidthMeasureTimeMs: nowMs - 90_000_000 } }),
+      aRecord({ row: row(1), measurement: { ...old, ...measuredAt(nowMs - 1_000) } }),
+      aRecord({ row: row(2), measurement: { ...old, ...measuredAt(nowMs - 90_000_000) } }),
     );
     await bench.crawl({ bandwidth: {} });
     expect(downloads(bench)).toEqual([key(2)]);
-    const kept = { latencyNs: 2_000_000, downloadMbps: 7, bandwidthMeasureTimeMs: nowMs - 1_000 };
+    const kept = { latencyNs: 2_000_000, downloadMbps: 7, ...measuredAt(nowMs - 1_000) };
     expect(bench.nodes.get(key(1))!.measurement).toMatchObject(kept);
     expect(bench.nodes.get(key(2))!.measurement).toMatchObject({ downloadMbps: 100, uploadMbps: 50 });
   });
 
   it("leaves a node that fails active, with the value it had, and too little data unset", async () => {
     const bench = aNetwork(2);
-    const old = { latencyNs: 5, sampleCount: 3, downloadMbps: 7, uploadMbps: 8, bandwidthMeasureTimeMs: 1 };
+    const old = { latencyNs: 5, sampleCount: 3, downloadMbps: 7, uploadMbps: 8, ...measuredAt(1) };
     bench.know(aRecord({ row: row(1), measurement: old }), aRecord({ row: row(2), measurement: old }));
     bench.network.add(address(1), { download: { fails: "TIMEOUT" }, upload: { mbps: null } });
     bench.network.add(address(2), { download: { fails: "TIMEOUT" }, upload: { fails: "HTTP_STATUS" } });
@@ -86,9 +89,57 @@ describe("a crawl that measures bandwidth", () => {
     expect(bodies(events, "nodeFailed").map(({ step }) => step)).toEqual(["DOWNLOAD", "DOWNLOAD", "UPLOAD"]);
     const [first, second] = [bench.nodes.get(key(1))!, bench.nodes.get(key(2))!];
     expect([first.state, second.state]).toEqual(["ACTIVE", "ACTIVE"]);
-    expect(first.measurement).toMatchObject({ downloadMbps: 7 });
+    expect(first.measurement).toMatchObject({ downloadMbps: 7, downloadMeasureTimeMs: 1 });
     expect(first.measurement).not.toHaveProperty("uploadMbps");
-    expect(second.measurement).toMatchObject({ downloadMbps: 7, uploadMbps: 8, bandwidthMeasureTimeMs: 1 });
+    expect(second.measurement).toMatchObject({ downloadMbps: 7, uploadMbps: 8, ...measuredAt(1) });
+  });
+
+  it.each([
+    ["download", "upload"],
+    ["upload", "download"],
+  ] as const)("measures a %s that failed at the next crawl, and keeps the young %s", async (bad, good) => {
+    const bench = aNetwork(1);
+    bench.network.add(address(1), { [bad]: { fails: "TIMEOUT" } });
+    await bench.crawl({ bandwidth: {} });
+    const firstMs = bench.clock.nowMs();
+    expect(bench.nodes.get(key(1))!.measurement).toMatchObject({ [`${good}Mbps`]: expect.any(Number) });
+    await bench.clock.advance(60_000);
+    bench.network.add(address(1), { [bad]: { mbps: 33 } });
+    const events = await bench.crawl({ bandwidth: {} });
+    expect([transfers(bench, bad), transfers(bench, good)]).toEqual([[key(1), key(1)], [key(1)]]);
+    expect(tail(events).map(({ body }) => body.kind)).toEqual(["nodeProbed", "completed"]);
+    const measurement = bench.nodes.get(key(1))!.measurement!;
+    expect(measurement).toMatchObject({ [`${bad}Mbps`]: 33, [`${good}Mbps`]: expect.any(Number) });
+    expect(measurement[`${good}MeasureTimeMs`]).toBeLessThanOrEqual(firstMs);
+    expect(measurement[`${bad}MeasureTimeMs`]).toBeGreaterThan(firstMs);
+    // No value is older than the one time that callers see.
+    expect(bandwidthMeasureTimeMs(measurement)).toBe(measurement[`${good}MeasureTimeMs`]);
+    await bench.crawl({ bandwidth: {} });
+    expect([transfers(bench, bad).length, transfers(bench, good).length]).toEqual([2, 1]);
+  });
+
+  it("does not measure a direction again before its time only because there was too little data", async () => {
+    const bench = aNetwork(1);
+    bench.network.add(address(1), { upload: { mbps: null } });
+    await bench.crawl({ bandwidth: {} });
+    await bench.crawl({ bandwidth: {} });
+    expect([downloads(bench), uploads(bench)]).toEqual([[key(1)], [key(1)]]);
+  });
+
+  it("measures one direction anew when only that one is old", async () => {
+    const bench = aNetwork(1);
+    const nowMs = bench.clock.nowMs();
+    const old = {
+      latencyNs: 5,
+      sampleCount: 3,
+      downloadMbps: 7,
+      uploadMbps: 8,
+      ...measuredAt(nowMs - 1_000),
+    };
+    bench.know(aRecord({ row: row(1), measurement: { ...old, downloadMeasureTimeMs: nowMs - 90_000_000 } }));
+    await bench.crawl({ bandwidth: {} });
+    expect([downloads(bench), uploads(bench)]).toEqual([[key(1)], []]);
+    expect(bench.nodes.get(key(1))!.measurement).toMatchObject({ downloadMbps: 100, uploadMbps: 8 });
   });
 
   it("ends with its time, and names nobody whom that cut short", async () => {

@@ -122,6 +122,35 @@ describe("what a crawl does to the table", () => {
     expect([...nodes.keys()]).toEqual([keyed(1), keyed(3)]);
   });
 
+  it("keeps a direction of the bandwidth that another crawl measured later", () => {
+    const latency = { latencyNs: 5, sampleCount: 3 };
+    const known = {
+      ...latency,
+      downloadMbps: 9,
+      downloadMeasureTimeMs: 200,
+      uploadMbps: 9,
+      uploadMeasureTimeMs: 1,
+    };
+    const found = {
+      ...latency,
+      downloadMbps: 7,
+      downloadMeasureTimeMs: 100,
+      uploadMbps: 8,
+      uploadMeasureTimeMs: 100,
+    };
+    const nodes = tableOf(node(1, { measurement: known }));
+    applyCrawl(
+      nodes,
+      someFindings({ answered: tableOf(node(1, { measurement: { ...found, latencyNs: 6 } })) }),
+    );
+    expect(nodes.get(keyed(1))!.measurement).toEqual({
+      ...found,
+      latencyNs: 6,
+      downloadMbps: 9,
+      downloadMeasureTimeMs: 200,
+    });
+  });
+
   it("takes in nobody new when the table is full", () => {
     const nodes = tableOf(...Array.from({ length: tableLimits.maxNodes }, (_, n) => node(n)));
     const answered = tableOf(node(5, { state: "ACTIVE" }), node(30_000, { state: "ACTIVE" }));

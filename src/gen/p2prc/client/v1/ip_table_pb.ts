@@ -129,7 +129,8 @@ export type Bandwidth = Message<"p2prc.client.v1.Bandwidth"> & {
   maxDuration?: Duration | undefined;
 
   /**
-   * Nodes measured less than so long ago are not measured again; absent = 24 h; 0 = all are. Example: `86400s`.
+   * A direction of a node measured less than so long ago is not measured again; absent = 24 h; 0 = all are. One that
+   * failed, or was never measured, is measured whatever the other one's age. Example: `86400s`.
    *
    * @generated from field: google.protobuf.Duration max_age = 4;
    */

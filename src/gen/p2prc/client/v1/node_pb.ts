@@ -279,7 +279,8 @@ export type Measurement = Message<"p2prc.client.v1.Measurement"> & {
   measureTime?: Timestamp | undefined;
 
   /**
-   * When download and upload were last measured; unset = never.
+   * When download and upload were last measured, the earlier one where they differ: one that fails is measured again
+   * at the next crawl. Unset = never.
    *
    * @generated from field: google.protobuf.Timestamp bandwidth_measure_time = 7;
    */
