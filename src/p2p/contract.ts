@@ -197,6 +197,11 @@ export interface CallerOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+export interface SpecsOptions extends CallerOptions {
+  /** A younger answer is taken without asking the node, in milliseconds. @default the node is asked */
+  readonly maxAgeMs?: number | undefined;
+}
+
 /** What `rpc` may ask of this room. Throws `P2pError` and `PeerError`. */
 export interface IpTableService {
   /** Crawls the network. A node that fails is an event; only the failure of the whole crawl is thrown. */
@@ -207,8 +212,8 @@ export interface IpTableService {
   addNode(address: string, replaceAll: boolean, options: CallerOptions): Promise<Node>;
   /** Takes a node out of the table. `etag` empty = whatever it is now. */
   removeNode(node: string, etag: string): Promise<Node>;
-  /** Asks a node for its specs, and remembers them. */
-  specs(node: string, options: CallerOptions): Promise<NonNullable<Node["specs"]>>;
+  /** Asks a node for its specs, and remembers them; or takes what it told a probe or a call of late. */
+  specs(node: string, options: SpecsOptions): Promise<NonNullable<Node["specs"]>>;
   /** Asks a node which images it builds. */
   images(node: string, options: CallerOptions): Promise<readonly NodeImage[]>;
   /** Ends crawls that still run, and resolves when what they learnt is written. */

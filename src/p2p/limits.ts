@@ -57,6 +57,8 @@ export const tableLimits = {
   maxNodes: 20_000,
   /** A node silent in so many crawls leaves the table. */
   maxSilentCrawls: 3,
+  /** Age up to which a caller may take specs without asking the node. */
+  maxSpecsAgeMs: 30 * 24 * 60 * 60_000,
   /** Nodes on one page. */
   maxPageSize: 1_000,
   /** Rough size of a page, in bytes: the response limit of gRPC clients is 4 MiB. */

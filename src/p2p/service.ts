@@ -40,7 +40,11 @@ export function createIpTableService(deps: ServiceDeps): IpTableService {
       return await table.update((nodes) => show(removeRecord(nodes, text, etag)));
     },
 
-    async specs(text, options) {
+    async specs(text, { maxAgeMs = 0, ...options }) {
+      const known = findNode(text, await table.read(), options.caller).record?.specs;
+      const ageMs = clock.nowMs() - (known?.observeTimeMs ?? Number.NEGATIVE_INFINITY);
+      // An answer of a time to come is none: the clock was set back, and nobody knows how old it is.
+      if (known !== undefined && ageMs >= 0 && ageMs < maxAgeMs) return known;
       const { key, result } = await callNode(deps, text, options, (api, address, call) =>
         api.specs(address, call),
       );

@@ -44,8 +44,9 @@ export function registerClientService(router: ConnectRouter, { ipTable, caller }
     async removeNode({ node, etag }) {
       return { node: toNode(await ipTable.removeNode(node, etag)) };
     },
-    async getSpecs({ node }, context) {
-      return { specs: toSpecs(await ipTable.specs(node, optionsOf(context))) };
+    async getSpecs({ node, maxAge }, context) {
+      const maxAgeMs = maxAge === undefined ? undefined : toMilliseconds(maxAge);
+      return { specs: toSpecs(await ipTable.specs(node, { ...optionsOf(context), maxAgeMs })) };
     },
     async listImages({ node }, context) {
       return { images: (await ipTable.images(node, optionsOf(context))).map((image) => ({ ...image })) };

@@ -65,7 +65,7 @@ export const ClientService: GenService<{
     output: typeof RemoveNodeResponseSchema;
   },
   /**
-   * GetSpecs asks a node for its hardware and platform.
+   * GetSpecs asks a node for its hardware and platform, or takes a young answer.
    *
    * @generated from rpc p2prc.client.v1.ClientService.GetSpecs
    */

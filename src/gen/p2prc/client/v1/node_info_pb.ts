@@ -5,6 +5,8 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
+import type { Duration } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import type { Specs } from "./node_pb.js";
 import { file_p2prc_client_v1_node } from "./node_pb.js";
 import type { Message } from "@bufbuild/protobuf";
@@ -13,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file p2prc/client/v1/node_info.proto.
  */
 export const file_p2prc_client_v1_node_info: GenFile = /*@__PURE__*/
-  fileDesc("Ch9wMnByYy9jbGllbnQvdjEvbm9kZV9pbmZvLnByb3RvEg9wMnByYy5jbGllbnQudjEiKwoPR2V0U3BlY3NSZXF1ZXN0EhgKBG5vZGUYASABKAlCCrpIB3IFEAEYrAIiOQoQR2V0U3BlY3NSZXNwb25zZRIlCgVzcGVjcxgBIAEoCzIWLnAycHJjLmNsaWVudC52MS5TcGVjcyItChFMaXN0SW1hZ2VzUmVxdWVzdBIYCgRub2RlGAEgASgJQgq6SAdyBRABGKwCIjwKEkxpc3RJbWFnZXNSZXNwb25zZRImCgZpbWFnZXMYASADKAsyFi5wMnByYy5jbGllbnQudjEuSW1hZ2UiKgoFSW1hZ2USDAoEbmFtZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCWIGcHJvdG8z", [file_buf_validate_validate, file_p2prc_client_v1_node]);
+  fileDesc("Ch9wMnByYy9jbGllbnQvdjEvbm9kZV9pbmZvLnByb3RvEg9wMnByYy5jbGllbnQudjEiaAoPR2V0U3BlY3NSZXF1ZXN0EhgKBG5vZGUYASABKAlCCrpIB3IFEAEYrAISOwoHbWF4X2FnZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIPukgMqgEJIgUIgJqeATIAIjkKEEdldFNwZWNzUmVzcG9uc2USJQoFc3BlY3MYASABKAsyFi5wMnByYy5jbGllbnQudjEuU3BlY3MiLQoRTGlzdEltYWdlc1JlcXVlc3QSGAoEbm9kZRgBIAEoCUIKukgHcgUQARisAiI8ChJMaXN0SW1hZ2VzUmVzcG9uc2USJgoGaW1hZ2VzGAEgAygLMhYucDJwcmMuY2xpZW50LnYxLkltYWdlIioKBUltYWdlEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAliBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_p2prc_client_v1_node]);
 
 /**
  * GetSpecsRequest asks a node for its hardware and platform.
@@ -27,6 +29,14 @@ export type GetSpecsRequest = Message<"p2prc.client.v1.GetSpecsRequest"> & {
    * @generated from field: string node = 1;
    */
   node: string;
+
+  /**
+   * Takes, without contacting the node, what it told GetSpecs or the probe of a crawl less than so long ago; if that is
+   * older, or there is none, the node is asked. Absent or 0 = it is asked in any case; at most 30 days. Example: `3600s`.
+   *
+   * @generated from field: google.protobuf.Duration max_age = 2;
+   */
+  maxAge?: Duration | undefined;
 };
 
 /**
@@ -37,13 +47,13 @@ export const GetSpecsRequestSchema: GenMessage<GetSpecsRequest> = /*@__PURE__*/
   messageDesc(file_p2prc_client_v1_node_info, 0);
 
 /**
- * GetSpecsResponse is what the node says now.
+ * GetSpecsResponse is what the node says, now or within max_age.
  *
  * @generated from message p2prc.client.v1.GetSpecsResponse
  */
 export type GetSpecsResponse = Message<"p2prc.client.v1.GetSpecsResponse"> & {
   /**
-   * Its hardware and platform.
+   * Its hardware and platform. Its observe_time is when the node said so.
    *
    * @generated from field: p2prc.client.v1.Specs specs = 1;
    */
