@@ -47,6 +47,7 @@ export function hopText({ newCount, failedCount, elapsed }: HopCompleted): strin
 /** `crawl: 36 active, 38 added, 0 removed, 3 unreachable, 1.24 s`. */
 export function completedText(completed: CrawlCompleted): string {
   const { activeCount, addedCount, removedCount, unreachable, elapsed, endReason } = completed;
+  if (endReason === CrawlCompleted_EndReason.VALIDATED) return "crawl: only checked; nobody was contacted";
   const facts = [
     `${activeCount} active`,
     `${addedCount} added`,

@@ -8,13 +8,14 @@ import {
   UpdateIpTableResponseSchema,
 } from "../gen/p2prc/client/v1/ip_table_pb.js";
 import { addConfigFlags, clientSettings, configFlagsOf, repeatable } from "./config-flags.js";
-import { followCrawl, requireFinished } from "./follow-crawl.js";
+import { addressOf } from "./crawl-text.js";
+import { type CrawlReport, followCrawl, requireFinished, requireValidated } from "./follow-crawl.js";
 import { listAllNodes } from "./list-nodes.js";
 import { readDuration, readWhole } from "./measures.js";
 import { printJsonLine } from "./print-json.js";
 import { printNodes } from "./print-table.js";
 import { withSession } from "./session.js";
-import type { Surroundings } from "./surroundings.js";
+import type { Surroundings, TextSink } from "./surroundings.js";
 
 interface CrawlFlags {
   readonly hops?: string;
@@ -25,6 +26,7 @@ interface CrawlFlags {
   /** False with `--no-bandwidth`. */
   readonly bandwidth?: boolean;
   readonly seed?: readonly string[];
+  readonly validateOnly?: boolean;
   readonly json?: boolean;
   readonly gateway?: string;
 }
@@ -42,6 +44,7 @@ export function addCrawlFlags(command: Command): void {
         new Option("--seed <HOST:PORT>", "a node to start from besides the local table (repeatable)"),
       ),
     )
+    .option("--validate-only", "only check, and print which nodes would be asked first; nobody is contacted")
     .option("--json", "print each event as a line of JSON in place of the table")
     .option("--gateway <URL>", "a gateway that runs; else the one of the base folder");
   addConfigFlags(command, clientSettings);
@@ -59,7 +62,14 @@ export async function runCrawl(
     if (flags.json === true) {
       const print = (event: UpdateIpTableResponse): void =>
         printJsonLine(stdout, toJson(UpdateIpTableResponseSchema, event));
-      requireFinished(await followCrawl(client, request, surroundings, print));
+      requireEnd(flags, await followCrawl(client, request, surroundings, print));
+      return;
+    }
+    if (flags.validateOnly === true) {
+      requireEnd(
+        flags,
+        await followCrawl(client, request, surroundings, (event) => printFirst(stdout, event)),
+      );
       return;
     }
     const report = await followCrawl(client, request, surroundings);
@@ -67,6 +77,16 @@ export async function runCrawl(
     requireFinished(report);
   });
   return 0;
+}
+
+function requireEnd({ validateOnly }: CrawlFlags, report: CrawlReport): void {
+  if (validateOnly === true) requireValidated(report);
+  else requireFinished(report);
+}
+
+/** One address a line, in the order of the visits. */
+function printFirst(stdout: TextSink, { event }: UpdateIpTableResponse): void {
+  if (event.case === "nodeDiscovered") stdout.write(`${addressOf(event.value.node?.name ?? "")}\n`);
 }
 
 /** What is not given is left to the gateway. @throws {UsageError} */
@@ -82,5 +102,6 @@ function crawlRequestOf(flags: CrawlFlags): MessageInitShape<typeof UpdateIpTabl
     ...(sharedRows === undefined ? {} : { maxSharedRows: readWhole("--shared-rows", sharedRows) }),
     bandwidth: { mode: flags.bandwidth === false ? Bandwidth_Mode.OFF : Bandwidth_Mode.MEASURE },
     seedAddresses: [...(seed ?? [])],
+    validateOnly: flags.validateOnly === true,
   };
 }

@@ -31,7 +31,9 @@ export async function followCrawl(
   surroundings: Surroundings,
   onEvent: (event: UpdateIpTableResponse) => void = () => undefined,
 ): Promise<CrawlReport> {
-  const progress = openProgress(surroundings.output);
+  // Where nothing moves, no bar does.
+  const { output } = surroundings;
+  const progress = request.validateOnly === true ? openLines(output.stderr) : openProgress(output);
   const failures: NodeFailed[] = [];
   let completed: CrawlCompleted | undefined;
   try {
@@ -56,6 +58,12 @@ export async function followCrawl(
 export function requireFinished({ completed: { endReason } }: CrawlReport): void {
   if (endReason !== CrawlCompleted_EndReason.FINISHED)
     throw new OutcomeError(`the crawl was cut short (${endReasonText(endReason)}): the table may lack nodes`);
+}
+
+/** @throws {OutcomeError} the gateway is older than the wish, and has crawled */
+export function requireValidated({ completed: { endReason } }: CrawlReport): void {
+  if (endReason !== CrawlCompleted_EndReason.VALIDATED)
+    throw new OutcomeError("this gateway does not know --validate-only: it has crawled");
 }
 
 /** Bars that move on a terminal; elsewhere lines that can be read in a log. */

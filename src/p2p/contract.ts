@@ -81,9 +81,11 @@ export interface CrawlRequest {
   readonly maxSharedRows?: number;
   /** Measures download and upload after the last hop. @default not */
   readonly bandwidth?: BandwidthRequest;
-  /** Joins the newest crawl in progress from its first event; what else is asked then does not count. @default false */
+  /** Checks the request and tells what hop 0 would visit; nobody is contacted, the table stays. @default false */
+  readonly validateOnly?: boolean;
+  /** Joins the newest crawl in progress from its first event; what else is asked of a crawl then does not count. @default false */
   readonly joinRunning?: boolean;
-  /** Continues after the event that it came with; what else is asked then does not count. @default empty */
+  /** Continues after the event that it came with; what else is asked of a crawl then does not count. @default empty */
   readonly resumeToken?: string;
 }
 
@@ -137,7 +139,7 @@ export type CrawlEventBody =
   | { readonly kind: "completed"; readonly summary: CrawlSummary }
   | { readonly kind: "heartbeat" };
 
-export type EndReason = "FINISHED" | "DEADLINE" | "LIMIT" | "DRAINING";
+export type EndReason = "FINISHED" | "DEADLINE" | "LIMIT" | "DRAINING" | "VALIDATED";
 
 export interface CrawlSummary {
   readonly activeCount: number;

@@ -65,6 +65,7 @@ export function fromCrawlRequest(request: UpdateIpTableRequest): CrawlRequest {
     seedAddresses,
     maxSharedRows,
     bandwidth,
+    validateOnly,
     joinRunning,
     resumeToken,
   } = request;
@@ -76,6 +77,7 @@ export function fromCrawlRequest(request: UpdateIpTableRequest): CrawlRequest {
     seedAddresses,
     ...(maxSharedRows === undefined ? {} : { maxSharedRows }),
     ...(bandwidth?.mode === Bandwidth_Mode.MEASURE ? { bandwidth: fromBandwidth(bandwidth) } : {}),
+    validateOnly,
     joinRunning,
     resumeToken,
   };

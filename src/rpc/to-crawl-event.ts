@@ -36,6 +36,7 @@ const endReasonOf = {
   DEADLINE: CrawlCompleted_EndReason.DEADLINE,
   LIMIT: CrawlCompleted_EndReason.LIMIT,
   DRAINING: CrawlCompleted_EndReason.DRAINING,
+  VALIDATED: CrawlCompleted_EndReason.VALIDATED,
 } as const satisfies Record<EndReason, CrawlCompleted_EndReason>;
 
 type WireEvent = NonNullable<MessageInitShape<typeof UpdateIpTableResponseSchema>["event"]>;

@@ -3,7 +3,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { ClientService } from "../../src/gen/p2prc/client/v1/client_service_pb.js";
 import { BadRequestSchema, ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.js";
-import type { UpdateIpTableResponse } from "../../src/gen/p2prc/client/v1/ip_table_pb.js";
+import {
+  CrawlCompleted_EndReason,
+  type UpdateIpTableResponse,
+} from "../../src/gen/p2prc/client/v1/ip_table_pb.js";
 import { Node_State } from "../../src/gen/p2prc/client/v1/node_pb.js";
 import { type GatewayOnDevnet, openGatewayOnDevnet } from "../support/gateway-on-devnet.js";
 import { openTransport, wireForms } from "../support/transports.js";
@@ -46,6 +49,19 @@ describe.each(wireForms)("over $protocol, $format, $http", (form) => {
     const last = events.at(-1)?.event;
     expect(last?.case === "completed" ? last.value.activeCount : undefined).toBe(7);
     expect(last?.case === "completed" ? last.value.unreachable : undefined).toHaveLength(1);
+  });
+
+  it("UpdateIpTable only checks, and says whom it would ask first", async () => {
+    await client.addNode({ address: entry(), replaceAll: true });
+    const askedCount = gateway.devnet.ledger.calls.length;
+    const events: UpdateIpTableResponse[] = [];
+    for await (const event of client.updateIpTable({ validateOnly: true })) events.push(event);
+    expect(events.map(({ event }) => event.case)).toEqual(["started", "nodeDiscovered", "completed"]);
+    const last = events.at(-1)?.event;
+    expect(last?.case === "completed" ? last.value.endReason : undefined).toBe(
+      CrawlCompleted_EndReason.VALIDATED,
+    );
+    expect(gateway.devnet.ledger.calls).toHaveLength(askedCount);
   });
 
   it("UpdateIpTable refuses what the rules of the contract refuse, naming the field", async () => {

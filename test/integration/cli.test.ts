@@ -107,6 +107,27 @@ describe("the original's flags against a network", () => {
     expect(latencies).toEqual([...latencies].sort((a, b) => a - b));
   });
 
+  it("only checks a crawl, and prints whom it would ask first", async () => {
+    const base = await bench.folder();
+    await run(base, "--as", entry);
+    const seed = devnet.nodes[1]!.address;
+    const askedCount = devnet.ledger.calls.length;
+    const checked = await run(base, "crawl", "--validate-only", "--seed", seed);
+    expect(checked).toEqual({
+      code: 0,
+      out: `${entry}\n${seed}\n`,
+      err: "crawl: only checked; nobody was contacted\n",
+    });
+    const { code, out } = await run(base, "crawl", "--validate-only", "--json");
+    expect([code, out.split("\n")[1]]).toEqual([0, expect.stringContaining('"nodeDiscovered"')]);
+    expect(devnet.ledger.calls).toHaveLength(askedCount);
+    expect(rowsOf((await run(base, "--ls")).out)).toHaveLength(1);
+    expect(await run(base, "crawl", "--validate-only", "--seed", "0x7f.1")).toMatchObject({
+      code: 2,
+      out: "",
+    });
+  });
+
   it("prints each event of a crawl as a line of JSON", async () => {
     const base = await bench.folder();
     const { code, out } = await run(base, "--base", base, "crawl", "--json", "--seed", entry);

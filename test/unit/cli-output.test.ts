@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it, jest } from "@jest/globals";
 import { openBars } from "../../src/cli/crawl-bars.js";
 import { openLines } from "../../src/cli/crawl-lines.js";
 import { NoGatewayError, UsageError } from "../../src/cli/errors.js";
+import { requireValidated } from "../../src/cli/follow-crawl.js";
 import { failureOf } from "../../src/cli/failure-text.js";
 import { formatMs, msOf, readDuration, readWhole } from "../../src/cli/measures.js";
 import { toOriginalImages, toOriginalSpecs, toOriginalTable } from "../../src/cli/original-shapes.js";
@@ -14,6 +15,7 @@ import { printNodes, printSpecs } from "../../src/cli/print-table.js";
 import { BadRequestSchema, ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.js";
 import {
   CrawlCompleted_EndReason,
+  CrawlCompletedSchema,
   FailureReason,
   NodeFailed_Step,
   type UpdateIpTableResponse,
@@ -321,6 +323,17 @@ function eventOf(
     event,
   });
 }
+
+describe("a gateway that is older than --validate-only", () => {
+  it("is found out by how its stream ends", () => {
+    const report = (endReason: CrawlCompleted_EndReason) => ({
+      completed: create(CrawlCompletedSchema, { endReason }),
+      failures: [],
+    });
+    expect(() => requireValidated(report(CrawlCompleted_EndReason.VALIDATED))).not.toThrow();
+    expect(() => requireValidated(report(CrawlCompleted_EndReason.FINISHED))).toThrow(/it has crawled/);
+  });
+});
 
 /** A stream that claims to be a terminal and keeps what is drawn. */
 class FakeTerminal extends PassThrough {

@@ -20,6 +20,7 @@ import { type MetNode, MetNodes, withWitnesses } from "./met-nodes.js";
 import { type NodeRecord, toNode, withBandwidthOf } from "../node-record.js";
 import { isOwnNode, type OwnAddress, type OwnIdentity } from "../own-address.js";
 import { buildSharedTable } from "./shared-rows.js";
+import { startOrder } from "./start-order.js";
 import type { CrawlFindings } from "../table/table-changes.js";
 import { type VisitHandle, VisitQueue } from "./visit-queue.js";
 
@@ -84,9 +85,11 @@ export class Crawl {
   start(): void {
     const own = this.#deps.ownAddress.known;
     if (own !== undefined) this.#own = { ...this.#own, publicIpAddress: own.publicIpAddress };
-    const others = this.#plan.start.filter((record) => !this.#isOwn(record));
-    const nodes = others.map((record) => this.#met.meet(record, 0));
-    this.events.emit({ kind: "started", crawl: this.#plan.name, knownCount: nodes.length });
+    const order = startOrder(this.#plan.start, this.#own, own !== undefined);
+    const atOnce = order.atOnce.map((record) => this.#met.meet(record, 0));
+    const held = order.held.map((record) => this.#met.meet(record, 0));
+    const knownCount = this.#met.size;
+    this.events.emit({ kind: "started", crawl: this.#plan.name, knownCount });
     this.#hops.begin(0);
     if (this.#isOver) {
       // Stopped before it began: nobody is asked, and the stream keeps its rules.
@@ -94,11 +97,8 @@ export class Crawl {
       return;
     }
     this.#ownSettled = this.#findOwnAddress();
-    this.#hops.open(0, nodes.length);
-    const held =
-      own === undefined ? nodes.filter((node) => node.record.address.port === this.#own.serverPort) : [];
-    const holding = new Set(held);
-    for (const node of nodes) if (!holding.has(node)) this.#enqueue(node);
+    this.#hops.open(0, knownCount);
+    for (const node of atOnce) this.#enqueue(node);
     if (held.length > 0) this.#enqueueOnceOwnIsKnown(held);
     this.#finishIfIdle();
   }

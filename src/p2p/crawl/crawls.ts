@@ -7,6 +7,7 @@ import { P2pError } from "../errors.js";
 import { crawlLimits } from "../limits.js";
 import { originOf, readAddress, requireAllowed } from "../node-lookup.js";
 import { keyOf, newRecord } from "../node-record.js";
+import { previewKept, previewStart } from "./preview.js";
 import { readResumeToken, resumeExpired } from "./resume-token.js";
 import { SharedCrawl, type SharedCrawlDeps } from "./shared-crawl.js";
 
@@ -16,12 +17,6 @@ export interface CrawlsDeps extends CrawlDeps, SharedCrawlDeps {
   readonly resolveName: (name: string) => Promise<string>;
   /** Aborted when the gateway drains. */
   readonly draining: AbortSignal;
-}
-
-/** A crawl, and the event after which a caller reads it. */
-interface Place {
-  readonly crawl: SharedCrawl;
-  readonly sequence: number;
 }
 
 /** The crawls that run, pause, or were over not long ago. */
@@ -41,7 +36,11 @@ export class Crawls {
   /** Starts, joins or resumes a crawl, as the request says, and reads it. */
   async *watch(request: CrawlRequest, options: CallerOptions): AsyncGenerator<CrawlEvent> {
     if (options.signal?.aborted === true) return;
-    const { crawl, sequence } = await this.#find(request, options);
+    if (request.validateOnly === true) {
+      yield* await this.#preview(request, options);
+      return;
+    }
+    const { crawl, sequence } = await this.#find(request, () => this.#start(request, options));
     this.#forgetting.get(crawl)?.();
     this.#forgetting.delete(crawl);
     try {
@@ -58,8 +57,23 @@ export class Crawls {
     await Promise.all(crawls.map((crawl) => crawl.written));
   }
 
-  async #find(request: CrawlRequest, options: CallerOptions): Promise<Place> {
-    const { resumeToken = "", joinRunning = false } = request;
+  /** Checks what `watch` checks, and tells what it would begin with. No crawl is started, woken or forgotten. */
+  async #preview(request: CrawlRequest, { caller }: CallerOptions): Promise<Iterable<CrawlEvent>> {
+    const deps = this.#deps;
+    const { crawl } = await this.#find(request, () => Promise.resolve(undefined));
+    if (crawl !== undefined) return previewKept(crawl, deps);
+    this.#requirePlace();
+    // A name server is somebody else, too.
+    const asTyped = { ...deps, resolveName: (name: string) => Promise.resolve(name) };
+    const { start } = await startingNodes(asTyped, request.seedAddresses ?? [], caller);
+    return previewStart({ start, maxHops: request.maxHops ?? crawlLimits.defaultHops }, deps);
+  }
+
+  /** Finds the crawl that the request resumes or joins, and the event after which; else takes what `start` brings. */
+  async #find<C extends SharedCrawl | undefined>(
+    { resumeToken = "", joinRunning = false }: CrawlRequest,
+    start: () => Promise<C>,
+  ): Promise<{ readonly crawl: SharedCrawl | C; readonly sequence: number }> {
     if (resumeToken !== "") {
       const { crawl: name, sequence } = readResumeToken(resumeToken);
       const crawl = [...this.#kept].find((kept) => kept.name === name);
@@ -72,12 +86,11 @@ export class Crawls {
         this.#starting === undefined ? this.#unfinished.at(-1) : await this.#starting.catch(() => undefined);
       if (running?.holdsAfter(0) === true) return { crawl: running, sequence: 0 };
     }
-    return { crawl: await this.#start(request, options), sequence: 0 };
+    return { crawl: await start(), sequence: 0 };
   }
 
   async #start(request: CrawlRequest, options: CallerOptions): Promise<SharedCrawl> {
-    if (this.#deps.draining.aborted) throw new P2pError("DRAINING", "the gateway is shutting down");
-    this.#makeRoom();
+    this.#makeRoom(this.#requirePlace());
     this.#startingCount += 1;
     const starting = startingNodes(this.#deps, request.seedAddresses ?? [], options.caller).then((start) =>
       this.#open(request, start),
@@ -115,18 +128,26 @@ export class Crawls {
     return shared;
   }
 
-  /** A paused crawl gives way to a new one; those that somebody watches do not. */
-  #makeRoom(): void {
+  /**
+   * Requires that a crawl may start now. A paused one gives way to a new one; those that somebody watches do not.
+   *
+   * @returns the crawl that is to give way, if one has to
+   * @throws {P2pError} DRAINING, TOO_MANY_CRAWLS
+   */
+  #requirePlace(): SharedCrawl | undefined {
+    if (this.#deps.draining.aborted) throw new P2pError("DRAINING", "the gateway is shutting down");
+    if (this.#unfinished.length + this.#startingCount < crawlLimits.maxCrawls) return undefined;
+    const paused = this.#unfinished.find((crawl) => crawl.isUnwatched);
+    if (paused !== undefined) return paused;
+    const message = `${crawlLimits.maxCrawls} crawls are running, and no more may`;
+    throw new P2pError("TOO_MANY_CRAWLS", message);
+  }
+
+  #makeRoom(paused: SharedCrawl | undefined): void {
     const over = [...this.#kept].filter((crawl) => crawl.isOver && crawl.isUnwatched);
     for (const crawl of over.slice(0, Math.max(0, over.length - crawlLimits.maxCrawls + 1)))
       this.#forget(crawl);
-    if (this.#unfinished.length + this.#startingCount < crawlLimits.maxCrawls) return;
-    const paused = this.#unfinished.find((crawl) => crawl.isUnwatched);
-    if (paused === undefined) {
-      const message = `${crawlLimits.maxCrawls} crawls are running, and no more may`;
-      throw new P2pError("TOO_MANY_CRAWLS", message);
-    }
-    this.#forget(paused);
+    if (paused !== undefined) this.#forget(paused);
   }
 
   get #unfinished(): SharedCrawl[] {

@@ -1,6 +1,6 @@
 import type { Logger } from "../../observability/logger.js";
 import type { Clock } from "../../system/clock.js";
-import type { CallerOptions, CrawlEvent, CrawlSummary, EndReason } from "../contract.js";
+import type { CallerOptions, CrawlEvent, CrawlProgress, CrawlSummary, EndReason } from "../contract.js";
 import type { Crawl } from "./crawl.js";
 import type { IpTable } from "../table/ip-table.js";
 import { crawlLimits } from "../limits.js";
@@ -39,6 +39,11 @@ export class SharedCrawl {
 
   get isOver(): boolean {
     return this.#isOver;
+  }
+
+  /** Where the crawl stands now. */
+  get progress(): CrawlProgress {
+    return this.#crawl.progress;
   }
 
   /** Whether nobody watches: the crawl stands still. */

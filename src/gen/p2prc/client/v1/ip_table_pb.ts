@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file p2prc/client/v1/ip_table.proto.
  */
 export const file_p2prc_client_v1_ip_table: GenFile = /*@__PURE__*/
-  fileDesc("Ch5wMnByYy9jbGllbnQvdjEvaXBfdGFibGUucHJvdG8SD3AycHJjLmNsaWVudC52MSLEAwoUVXBkYXRlSXBUYWJsZVJlcXVlc3QSIAoIbWF4X2hvcHMYASABKAVCCbpIBhoEGAooAEgAiAEBEiMKD21heF9jb25jdXJyZW5jeRgCIAEoBUIKukgHGgUYgAgoABJBCgxub2RlX3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiICCDwyBBDAhD0SRgoQZXhjaGFuZ2VfdGltZW91dBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIRukgOqgELIgMI2AQyBBDAhD0SKgoOc2VlZF9hZGRyZXNzZXMYBSADKAlCErpID5IBDBCAAiIHcgUQARisAhItCgliYW5kd2lkdGgYBiABKAsyGi5wMnByYy5jbGllbnQudjEuQmFuZHdpZHRoEigKD21heF9zaGFyZWRfcm93cxgHIAEoBUIKukgHGgUYgCAoAEgBiAEBEhQKDGpvaW5fcnVubmluZxgKIAEoCBIeCgxyZXN1bWVfdG9rZW4YCyABKAlCCLpIBXIDGIACQgsKCV9tYXhfaG9wc0ISChBfbWF4X3NoYXJlZF9yb3dzIqYCCglCYW5kd2lkdGgSNwoEbW9kZRgBIAEoDjIfLnAycHJjLmNsaWVudC52MS5CYW5kd2lkdGguTW9kZUIIukgFggECEAESKAoSbWF4X2J5dGVzX3Blcl9ub2RlGAIgASgDQgy6SAkiBxiAgIAgKAASQgoMbWF4X2R1cmF0aW9uGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA6qAQsiAwisAjIEEMCEPRI0CgdtYXhfYWdlGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgi6SAWqAQIyACI8CgRNb2RlEhQKEE1PREVfVU5TUEVDSUZJRUQQABIMCghNT0RFX09GRhABEhAKDE1PREVfTUVBU1VSRRACIsoFChVVcGRhdGVJcFRhYmxlUmVzcG9uc2USEAoIc2VxdWVuY2UYASABKAMSLgoKZXZlbnRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMcmVzdW1lX3Rva2VuGAMgASgJEjAKCHByb2dyZXNzGAQgASgLMh4ucDJwcmMuY2xpZW50LnYxLkNyYXdsUHJvZ3Jlc3MSMAoHc3RhcnRlZBgKIAEoCzIdLnAycHJjLmNsaWVudC52MS5DcmF3bFN0YXJ0ZWRIABI9ChFvd25fYWRkcmVzc19mb3VuZBgLIAEoCzIgLnAycHJjLmNsaWVudC52MS5Pd25BZGRyZXNzRm91bmRIABIyCgtob3Bfc3RhcnRlZBgMIAEoCzIbLnAycHJjLmNsaWVudC52MS5Ib3BTdGFydGVkSAASMgoLbm9kZV9wcm9iZWQYDSABKAsyGy5wMnByYy5jbGllbnQudjEuTm9kZVByb2JlZEgAEjoKD25vZGVfZGlzY292ZXJlZBgOIAEoCzIfLnAycHJjLmNsaWVudC52MS5Ob2RlRGlzY292ZXJlZEgAEjYKDXRhYmxlX2ZldGNoZWQYDyABKAsyHS5wMnByYy5jbGllbnQudjEuVGFibGVGZXRjaGVkSAASMgoLbm9kZV9mYWlsZWQYECABKAsyGy5wMnByYy5jbGllbnQudjEuTm9kZUZhaWxlZEgAEjYKDWhvcF9jb21wbGV0ZWQYESABKAsyHS5wMnByYy5jbGllbnQudjEuSG9wQ29tcGxldGVkSAASNAoJY29tcGxldGVkGBIgASgLMh8ucDJwcmMuY2xpZW50LnYxLkNyYXdsQ29tcGxldGVkSAASLwoJaGVhcnRiZWF0GBMgASgLMhoucDJwcmMuY2xpZW50LnYxLkhlYXJ0YmVhdEgAQgcKBWV2ZW50IswBCg1DcmF3bFByb2dyZXNzEgsKA2hvcBgBIAEoBRIQCghtYXhfaG9wcxgCIAEoBRIUCgxxdWV1ZWRfY291bnQYAyABKAUSFwoPaW5fZmxpZ2h0X2NvdW50GAQgASgFEhIKCmRvbmVfY291bnQYBSABKAUSFAoMZmFpbGVkX2NvdW50GAYgASgFEhMKC2tub3duX2NvdW50GAcgASgFEhYKDmhvcF9vcGVuX2NvdW50GAggASgFEhYKDmhvcF9kb25lX2NvdW50GAkgASgFIjIKDENyYXdsU3RhcnRlZBINCgVjcmF3bBgBIAEoCRITCgtrbm93bl9jb3VudBgCIAEoBSJQCg9Pd25BZGRyZXNzRm91bmQSGQoRcHVibGljX2lwX2FkZHJlc3MYASABKAkSEQoJc2VsZl9ub2RlGAIgASgJEg8KB3dhcm5pbmcYAyABKAkiGQoKSG9wU3RhcnRlZBILCgNob3AYASABKAUiMQoKTm9kZVByb2JlZBIjCgRub2RlGAEgASgLMhUucDJwcmMuY2xpZW50LnYxLk5vZGUiRwoOTm9kZURpc2NvdmVyZWQSIwoEbm9kZRgBIAEoCzIVLnAycHJjLmNsaWVudC52MS5Ob2RlEhAKCHZpYV9ub2RlGAIgASgJIp4CCgxUYWJsZUZldGNoZWQSDAoEbm9kZRgBIAEoCRITCgtlbnRyeV9jb3VudBgCIAEoBRIRCgluZXdfY291bnQYAyABKAUSWgoYcmVqZWN0ZWRfY291bnRfYnlfcmVhc29uGAQgAygLMjgucDJwcmMuY2xpZW50LnYxLlRhYmxlRmV0Y2hlZC5SZWplY3RlZENvdW50QnlSZWFzb25FbnRyeRISCgpib2R5X2J5dGVzGAUgASgDEioKB2VsYXBzZWQYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24aPAoaUmVqZWN0ZWRDb3VudEJ5UmVhc29uRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgFOgI4ASKFAgoKTm9kZUZhaWxlZBIMCgRub2RlGAEgASgJEi4KBHN0ZXAYAiABKA4yIC5wMnByYy5jbGllbnQudjEuTm9kZUZhaWxlZC5TdGVwEi4KBnJlYXNvbhgDIAEoDjIeLnAycHJjLmNsaWVudC52MS5GYWlsdXJlUmVhc29uEg8KB21lc3NhZ2UYBCABKAkSEwoLaHR0cF9zdGF0dXMYBSABKAUiYwoEU3RlcBIUChBTVEVQX1VOU1BFQ0lGSUVEEAASDgoKU1RFUF9QUk9CRRABEhEKDVNURVBfSVBfVEFCTEUQAhIRCg1TVEVQX0RPV05MT0FEEAMSDwoLU1RFUF9VUExPQUQQBCJwCgxIb3BDb21wbGV0ZWQSCwoDaG9wGAEgASgFEhEKCW5ld19jb3VudBgCIAEoBRIUCgxmYWlsZWRfY291bnQYAyABKAUSKgoHZWxhcHNlZBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiLdAgoOQ3Jhd2xDb21wbGV0ZWQSFAoMYWN0aXZlX2NvdW50GAEgASgFEhMKC2FkZGVkX2NvdW50GAIgASgFEhUKDXJlbW92ZWRfY291bnQYAyABKAUSEwoLdW5yZWFjaGFibGUYBCADKAkSKgoHZWxhcHNlZBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI9CgplbmRfcmVhc29uGAYgASgOMikucDJwcmMuY2xpZW50LnYxLkNyYXdsQ29tcGxldGVkLkVuZFJlYXNvbiKIAQoJRW5kUmVhc29uEhoKFkVORF9SRUFTT05fVU5TUEVDSUZJRUQQABIXChNFTkRfUkVBU09OX0ZJTklTSEVEEAESFwoTRU5EX1JFQVNPTl9ERUFETElORRACEhQKEEVORF9SRUFTT05fTElNSVQQAxIXChNFTkRfUkVBU09OX0RSQUlOSU5HEAQiCwoJSGVhcnRiZWF0Im4KEExpc3ROb2Rlc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIEg4KBmZpbHRlchgDIAEoCRIQCghvcmRlcl9ieRgEIAEoCSJSChFMaXN0Tm9kZXNSZXNwb25zZRIkCgVub2RlcxgBIAMoCzIVLnAycHJjLmNsaWVudC52MS5Ob2RlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJCCg5BZGROb2RlUmVxdWVzdBIbCgdhZGRyZXNzGAEgASgJQgq6SAdyBRABGKwCEhMKC3JlcGxhY2VfYWxsGAIgASgIIjYKD0FkZE5vZGVSZXNwb25zZRIjCgRub2RlGAEgASgLMhUucDJwcmMuY2xpZW50LnYxLk5vZGUiRAoRUmVtb3ZlTm9kZVJlcXVlc3QSGAoEbm9kZRgBIAEoCUIKukgHcgUQARisAhIVCgRldGFnGAIgASgJQge6SARyAhhAIjkKElJlbW92ZU5vZGVSZXNwb25zZRIjCgRub2RlGAEgASgLMhUucDJwcmMuY2xpZW50LnYxLk5vZGUqywIKDUZhaWx1cmVSZWFzb24SHgoaRkFJTFVSRV9SRUFTT05fVU5TUEVDSUZJRUQQABIWChJGQUlMVVJFX1JFQVNPTl9ETlMQARIlCiFGQUlMVVJFX1JFQVNPTl9DT05ORUNUSU9OX1JFRlVTRUQQAhIjCh9GQUlMVVJFX1JFQVNPTl9DT05ORUNUSU9OX1JFU0VUEAMSGwoXRkFJTFVSRV9SRUFTT05fTk9fUk9VVEUQBBIaChZGQUlMVVJFX1JFQVNPTl9USU1FT1VUEAUSHgoaRkFJTFVSRV9SRUFTT05fSFRUUF9TVEFUVVMQBhIbChdGQUlMVVJFX1JFQVNPTl9CQURfQk9EWRAHEhwKGEZBSUxVUkVfUkVBU09OX1RPT19MQVJHRRAIEiIKHkZBSUxVUkVfUkVBU09OX0FERFJFU1NfQkxPQ0tFRBAJYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_p2prc_client_v1_node]);
+  fileDesc("Ch5wMnByYy9jbGllbnQvdjEvaXBfdGFibGUucHJvdG8SD3AycHJjLmNsaWVudC52MSLbAwoUVXBkYXRlSXBUYWJsZVJlcXVlc3QSIAoIbWF4X2hvcHMYASABKAVCCbpIBhoEGAooAEgAiAEBEiMKD21heF9jb25jdXJyZW5jeRgCIAEoBUIKukgHGgUYgAgoABJBCgxub2RlX3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiICCDwyBBDAhD0SRgoQZXhjaGFuZ2VfdGltZW91dBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIRukgOqgELIgMI2AQyBBDAhD0SKgoOc2VlZF9hZGRyZXNzZXMYBSADKAlCErpID5IBDBCAAiIHcgUQARisAhItCgliYW5kd2lkdGgYBiABKAsyGi5wMnByYy5jbGllbnQudjEuQmFuZHdpZHRoEigKD21heF9zaGFyZWRfcm93cxgHIAEoBUIKukgHGgUYgCAoAEgBiAEBEhUKDXZhbGlkYXRlX29ubHkYCSABKAgSFAoMam9pbl9ydW5uaW5nGAogASgIEh4KDHJlc3VtZV90b2tlbhgLIAEoCUIIukgFcgMYgAJCCwoJX21heF9ob3BzQhIKEF9tYXhfc2hhcmVkX3Jvd3MipgIKCUJhbmR3aWR0aBI3CgRtb2RlGAEgASgOMh8ucDJwcmMuY2xpZW50LnYxLkJhbmR3aWR0aC5Nb2RlQgi6SAWCAQIQARIoChJtYXhfYnl0ZXNfcGVyX25vZGUYAiABKANCDLpICSIHGICAgCAoABJCCgxtYXhfZHVyYXRpb24YAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyIDCKwCMgQQwIQ9EjQKB21heF9hZ2UYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCLpIBaoBAjIAIjwKBE1vZGUSFAoQTU9ERV9VTlNQRUNJRklFRBAAEgwKCE1PREVfT0ZGEAESEAoMTU9ERV9NRUFTVVJFEAIiygUKFVVwZGF0ZUlwVGFibGVSZXNwb25zZRIQCghzZXF1ZW5jZRgBIAEoAxIuCgpldmVudF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgxyZXN1bWVfdG9rZW4YAyABKAkSMAoIcHJvZ3Jlc3MYBCABKAsyHi5wMnByYy5jbGllbnQudjEuQ3Jhd2xQcm9ncmVzcxIwCgdzdGFydGVkGAogASgLMh0ucDJwcmMuY2xpZW50LnYxLkNyYXdsU3RhcnRlZEgAEj0KEW93bl9hZGRyZXNzX2ZvdW5kGAsgASgLMiAucDJwcmMuY2xpZW50LnYxLk93bkFkZHJlc3NGb3VuZEgAEjIKC2hvcF9zdGFydGVkGAwgASgLMhsucDJwcmMuY2xpZW50LnYxLkhvcFN0YXJ0ZWRIABIyCgtub2RlX3Byb2JlZBgNIAEoCzIbLnAycHJjLmNsaWVudC52MS5Ob2RlUHJvYmVkSAASOgoPbm9kZV9kaXNjb3ZlcmVkGA4gASgLMh8ucDJwcmMuY2xpZW50LnYxLk5vZGVEaXNjb3ZlcmVkSAASNgoNdGFibGVfZmV0Y2hlZBgPIAEoCzIdLnAycHJjLmNsaWVudC52MS5UYWJsZUZldGNoZWRIABIyCgtub2RlX2ZhaWxlZBgQIAEoCzIbLnAycHJjLmNsaWVudC52MS5Ob2RlRmFpbGVkSAASNgoNaG9wX2NvbXBsZXRlZBgRIAEoCzIdLnAycHJjLmNsaWVudC52MS5Ib3BDb21wbGV0ZWRIABI0Cgljb21wbGV0ZWQYEiABKAsyHy5wMnByYy5jbGllbnQudjEuQ3Jhd2xDb21wbGV0ZWRIABIvCgloZWFydGJlYXQYEyABKAsyGi5wMnByYy5jbGllbnQudjEuSGVhcnRiZWF0SABCBwoFZXZlbnQizAEKDUNyYXdsUHJvZ3Jlc3MSCwoDaG9wGAEgASgFEhAKCG1heF9ob3BzGAIgASgFEhQKDHF1ZXVlZF9jb3VudBgDIAEoBRIXCg9pbl9mbGlnaHRfY291bnQYBCABKAUSEgoKZG9uZV9jb3VudBgFIAEoBRIUCgxmYWlsZWRfY291bnQYBiABKAUSEwoLa25vd25fY291bnQYByABKAUSFgoOaG9wX29wZW5fY291bnQYCCABKAUSFgoOaG9wX2RvbmVfY291bnQYCSABKAUiMgoMQ3Jhd2xTdGFydGVkEg0KBWNyYXdsGAEgASgJEhMKC2tub3duX2NvdW50GAIgASgFIlAKD093bkFkZHJlc3NGb3VuZBIZChFwdWJsaWNfaXBfYWRkcmVzcxgBIAEoCRIRCglzZWxmX25vZGUYAiABKAkSDwoHd2FybmluZxgDIAEoCSIZCgpIb3BTdGFydGVkEgsKA2hvcBgBIAEoBSIxCgpOb2RlUHJvYmVkEiMKBG5vZGUYASABKAsyFS5wMnByYy5jbGllbnQudjEuTm9kZSJHCg5Ob2RlRGlzY292ZXJlZBIjCgRub2RlGAEgASgLMhUucDJwcmMuY2xpZW50LnYxLk5vZGUSEAoIdmlhX25vZGUYAiABKAkingIKDFRhYmxlRmV0Y2hlZBIMCgRub2RlGAEgASgJEhMKC2VudHJ5X2NvdW50GAIgASgFEhEKCW5ld19jb3VudBgDIAEoBRJaChhyZWplY3RlZF9jb3VudF9ieV9yZWFzb24YBCADKAsyOC5wMnByYy5jbGllbnQudjEuVGFibGVGZXRjaGVkLlJlamVjdGVkQ291bnRCeVJlYXNvbkVudHJ5EhIKCmJvZHlfYnl0ZXMYBSABKAMSKgoHZWxhcHNlZBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbho8ChpSZWplY3RlZENvdW50QnlSZWFzb25FbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAU6AjgBIoUCCgpOb2RlRmFpbGVkEgwKBG5vZGUYASABKAkSLgoEc3RlcBgCIAEoDjIgLnAycHJjLmNsaWVudC52MS5Ob2RlRmFpbGVkLlN0ZXASLgoGcmVhc29uGAMgASgOMh4ucDJwcmMuY2xpZW50LnYxLkZhaWx1cmVSZWFzb24SDwoHbWVzc2FnZRgEIAEoCRITCgtodHRwX3N0YXR1cxgFIAEoBSJjCgRTdGVwEhQKEFNURVBfVU5TUEVDSUZJRUQQABIOCgpTVEVQX1BST0JFEAESEQoNU1RFUF9JUF9UQUJMRRACEhEKDVNURVBfRE9XTkxPQUQQAxIPCgtTVEVQX1VQTE9BRBAEInAKDEhvcENvbXBsZXRlZBILCgNob3AYASABKAUSEQoJbmV3X2NvdW50GAIgASgFEhQKDGZhaWxlZF9jb3VudBgDIAEoBRIqCgdlbGFwc2VkGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIvcCCg5DcmF3bENvbXBsZXRlZBIUCgxhY3RpdmVfY291bnQYASABKAUSEwoLYWRkZWRfY291bnQYAiABKAUSFQoNcmVtb3ZlZF9jb3VudBgDIAEoBRITCgt1bnJlYWNoYWJsZRgEIAMoCRIqCgdlbGFwc2VkGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEj0KCmVuZF9yZWFzb24YBiABKA4yKS5wMnByYy5jbGllbnQudjEuQ3Jhd2xDb21wbGV0ZWQuRW5kUmVhc29uIqIBCglFbmRSZWFzb24SGgoWRU5EX1JFQVNPTl9VTlNQRUNJRklFRBAAEhcKE0VORF9SRUFTT05fRklOSVNIRUQQARIXChNFTkRfUkVBU09OX0RFQURMSU5FEAISFAoQRU5EX1JFQVNPTl9MSU1JVBADEhcKE0VORF9SRUFTT05fRFJBSU5JTkcQBBIYChRFTkRfUkVBU09OX1ZBTElEQVRFRBAFIgsKCUhlYXJ0YmVhdCJuChBMaXN0Tm9kZXNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACBIOCgZmaWx0ZXIYAyABKAkSEAoIb3JkZXJfYnkYBCABKAkiUgoRTGlzdE5vZGVzUmVzcG9uc2USJAoFbm9kZXMYASADKAsyFS5wMnByYy5jbGllbnQudjEuTm9kZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiQgoOQWRkTm9kZVJlcXVlc3QSGwoHYWRkcmVzcxgBIAEoCUIKukgHcgUQARisAhITCgtyZXBsYWNlX2FsbBgCIAEoCCI2Cg9BZGROb2RlUmVzcG9uc2USIwoEbm9kZRgBIAEoCzIVLnAycHJjLmNsaWVudC52MS5Ob2RlIkQKEVJlbW92ZU5vZGVSZXF1ZXN0EhgKBG5vZGUYASABKAlCCrpIB3IFEAEYrAISFQoEZXRhZxgCIAEoCUIHukgEcgIYQCI5ChJSZW1vdmVOb2RlUmVzcG9uc2USIwoEbm9kZRgBIAEoCzIVLnAycHJjLmNsaWVudC52MS5Ob2RlKssCCg1GYWlsdXJlUmVhc29uEh4KGkZBSUxVUkVfUkVBU09OX1VOU1BFQ0lGSUVEEAASFgoSRkFJTFVSRV9SRUFTT05fRE5TEAESJQohRkFJTFVSRV9SRUFTT05fQ09OTkVDVElPTl9SRUZVU0VEEAISIwofRkFJTFVSRV9SRUFTT05fQ09OTkVDVElPTl9SRVNFVBADEhsKF0ZBSUxVUkVfUkVBU09OX05PX1JPVVRFEAQSGgoWRkFJTFVSRV9SRUFTT05fVElNRU9VVBAFEh4KGkZBSUxVUkVfUkVBU09OX0hUVFBfU1RBVFVTEAYSGwoXRkFJTFVSRV9SRUFTT05fQkFEX0JPRFkQBxIcChhGQUlMVVJFX1JFQVNPTl9UT09fTEFSR0UQCBIiCh5GQUlMVVJFX1JFQVNPTl9BRERSRVNTX0JMT0NLRUQQCWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_p2prc_client_v1_node]);
 
 /**
  * UpdateIpTableRequest starts a crawl.
@@ -75,16 +75,29 @@ export type UpdateIpTableRequest = Message<"p2prc.client.v1.UpdateIpTableRequest
   maxSharedRows?: number | undefined;
 
   /**
-   * Whether to join the newest crawl in progress from its first event, if there is one; the other fields then do not
-   * count. Absent = start one.
+   * Whether only to check the request: nobody is contacted, no name is resolved, and the IP table stays as it is. What
+   * a crawl would be refused for when it starts is refused. Else the stream, of no hop and without resume tokens, is
+   * CrawlStarted; in the order of the visits, a NodeDiscovered for each node that hop 0 would probe and a NodeFailed for
+   * each that the address policy forbids; and CrawlCompleted with END_REASON_VALIDATED. Our own node is left out; while
+   * our public address is unknown, nodes with our port, any of which may be ourselves, come last. A crawl that would be
+   * joined or continued is named, and its nodes are not.
+   *
+   * @generated from field: bool validate_only = 9;
+   */
+  validateOnly: boolean;
+
+  /**
+   * Whether to join the newest crawl in progress from its first event, if there is one; the other fields, save
+   * validate_only, then do not count. Absent = start one.
    *
    * @generated from field: bool join_running = 10;
    */
   joinRunning: boolean;
 
   /**
-   * Continues the crawl after the event that this token came with; the other fields then do not count. Kept while the
-   * crawl runs, for 5 minutes after its last reader left, and for 50,000 events. Empty = start or join one.
+   * Continues the crawl after the event that this token came with; the other fields, save validate_only, then do not
+   * count. Kept while the crawl runs, for 5 minutes after its last reader left, and for 50,000 events. Empty = start or
+   * join one.
    *
    * @generated from field: string resume_token = 11;
    */
@@ -199,7 +212,8 @@ export type UpdateIpTableResponse = Message<"p2prc.client.v1.UpdateIpTableRespon
   eventTime?: Timestamp | undefined;
 
   /**
-   * Continues after this event, also on a new connection; empty on the CrawlCompleted of a caller's own deadline.
+   * Continues after this event, also on a new connection; empty on the CrawlCompleted of a caller's own deadline, and
+   * with validate_only.
    *
    * @generated from field: string resume_token = 3;
    */
@@ -251,7 +265,7 @@ export type UpdateIpTableResponse = Message<"p2prc.client.v1.UpdateIpTableRespon
     case: "nodeProbed";
   } | {
     /**
-     * A table named a node that this crawl had not met.
+     * A table named a node that this crawl had not met; or, with validate_only, hop 0 would probe it.
      *
      * @generated from field: p2prc.client.v1.NodeDiscovered node_discovered = 14;
      */
@@ -391,14 +405,14 @@ export const CrawlProgressSchema: GenMessage<CrawlProgress> = /*@__PURE__*/
  */
 export type CrawlStarted = Message<"p2prc.client.v1.CrawlStarted"> & {
   /**
-   * Name of the crawl. Example: `crawls/0198c1de-3c5e-7c7e-9d37-3a5b2f1c9e11`.
+   * Name of the crawl; empty = none was started: validate_only. Example: `crawls/0198c1de-3c5e-7c7e-9d37-3a5b2f1c9e11`.
    *
    * @generated from field: string crawl = 1;
    */
   crawl: string;
 
   /**
-   * Nodes in the local table and among the seed addresses.
+   * Nodes in the local table and among the seed addresses; of a crawl that validate_only names, all it has met.
    *
    * @generated from field: int32 known_count = 2;
    */
@@ -491,20 +505,21 @@ export const NodeProbedSchema: GenMessage<NodeProbed> = /*@__PURE__*/
   messageDesc(file_p2prc_client_v1_ip_table, 7);
 
 /**
- * NodeDiscovered says that a table named a node which this crawl had not met.
+ * NodeDiscovered says that a table named a node which this crawl had not met; or, with validate_only, that hop 0 would
+ * probe it.
  *
  * @generated from message p2prc.client.v1.NodeDiscovered
  */
 export type NodeDiscovered = Message<"p2prc.client.v1.NodeDiscovered"> & {
   /**
-   * The node, not probed yet.
+   * The node, not probed yet in this crawl.
    *
    * @generated from field: p2prc.client.v1.Node node = 1;
    */
   node?: Node | undefined;
 
   /**
-   * The node whose table named it. Example: `nodes/198.51.100.23:8088`.
+   * The node whose table named it; empty = our own table or a seed: validate_only. Example: `nodes/198.51.100.23:8088`.
    *
    * @generated from field: string via_node = 2;
    */
@@ -809,6 +824,14 @@ export enum CrawlCompleted_EndReason {
    * @generated from enum value: END_REASON_DRAINING = 4;
    */
   DRAINING = 4,
+
+  /**
+   * The request was only checked: no node was contacted, and the counts are 0. unreachable names the nodes that the
+   * address policy forbids.
+   *
+   * @generated from enum value: END_REASON_VALIDATED = 5;
+   */
+  VALIDATED = 5,
 }
 
 /**
