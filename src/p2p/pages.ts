@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import { FilterError } from "../filter/errors.js";
 import { parseFilter } from "../filter/filter.js";
 import { parseOrder } from "../filter/order.js";
+import { nodeName } from "../peer-api/address.js";
 import type { Node, NodePage, NodePageRequest } from "./contract.js";
 import { P2pError, type P2pReason } from "./errors.js";
 import { tableLimits } from "./limits.js";
@@ -18,46 +19,85 @@ interface Place {
   readonly afterName: string;
 }
 
-/**
- * Cuts one page out of the table: the nodes that pass the filter, in the order asked for, then by name. A page ends
- * early when it grows heavy, so that a response stays below what gRPC clients take.
- *
- * The table may change between pages: the next one begins behind the last node shown, wherever that stands by then.
- *
- * @throws {P2pError} INVALID_PAGE_TOKEN, INVALID_FILTER, INVALID_ORDER_BY
- */
-export function pageOf(
-  records: Iterable<NodeRecord>,
-  request: NodePageRequest,
+/** Pages of the table as it stands at each call. */
+export class NodePages {
+  /** Sorted once for each state of the table: a page of the list by name then looks at no more nodes than it needs. */
+  readonly #sorted = new WeakMap<ReadonlyMap<string, NodeRecord>, readonly NodeRecord[]>();
+
+  /**
+   * Cuts one page out of the table: the nodes that pass the filter, in the order asked for, then by name. A page ends
+   * early when it grows heavy, so that a response stays below what gRPC clients take.
+   *
+   * The table may change between pages: the next one begins behind the last node shown, wherever that stands by then.
+   *
+   * @param table nodes by `keyOf`; never changed in place
+   * @throws {P2pError} INVALID_PAGE_TOKEN, INVALID_FILTER, INVALID_ORDER_BY
+   */
+  pageOf(
+    table: ReadonlyMap<string, NodeRecord>,
+    request: NodePageRequest,
+    isSelf: (record: NodeRecord) => boolean,
+  ): NodePage {
+    const passes = parsed("INVALID_FILTER", "filter", () => parseFilter<Node>(request.filter, nodeFields));
+    const order = parsed("INVALID_ORDER_BY", "order_by", () => parseOrder<Node>(request.orderBy, nodeFields));
+    const place = readToken(request);
+    const byName = this.#byName(table);
+    if (request.orderBy === "") {
+      const rest = byName.slice(startByName(byName, place.afterName));
+      return cut(passing(rest, passes, isSelf), request, place.offset);
+    }
+    // Sorting is stable: nodes that the order does not tell apart stay by name.
+    const listed = [...passing(byName, passes, isSelf)].sort(order);
+    const start = startOf(listed, place);
+    return cut(listed.slice(start), request, start);
+  }
+
+  #byName(table: ReadonlyMap<string, NodeRecord>): readonly NodeRecord[] {
+    let records = this.#sorted.get(table);
+    if (records === undefined) {
+      // A node's name is its key behind a prefix.
+      records = [...table].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, record]) => record);
+      this.#sorted.set(table, records);
+    }
+    return records;
+  }
+}
+
+function* passing(
+  records: readonly NodeRecord[],
+  passes: (node: Node) => boolean,
   isSelf: (record: NodeRecord) => boolean,
-): NodePage {
-  const passes = parsed("INVALID_FILTER", "filter", () => parseFilter<Node>(request.filter, nodeFields));
-  const order = parsed("INVALID_ORDER_BY", "order_by", () => parseOrder<Node>(request.orderBy, nodeFields));
-  const place = readToken(request);
-  const listed = [...records].map((record) => toNode(record, isSelf(record))).filter(passes);
-  listed.sort((a, b) => order(a, b) || (a.name < b.name ? -1 : 1));
-  const start = startOf(listed, place, request.orderBy === "");
+): Generator<Node> {
+  for (const record of records) {
+    const node = toNode(record, isSelf(record));
+    if (passes(node)) yield node;
+  }
+}
+
+/** Takes nodes until the page is full. @param offset nodes before the first one */
+function cut(rest: Iterable<Node>, request: NodePageRequest, offset: number): NodePage {
   const nodes: Node[] = [];
   let weightBytes = 0;
-  for (const node of listed.slice(start, start + Math.min(request.pageSize, tableLimits.maxPageSize))) {
-    if (weightBytes > tableLimits.maxPageBytes) break;
+  for (const node of rest) {
+    const isFull = nodes.length >= Math.min(request.pageSize, tableLimits.maxPageSize);
+    if (isFull || weightBytes > tableLimits.maxPageBytes) {
+      const place = { offset: offset + nodes.length, afterName: nodes.at(-1)?.name ?? "" };
+      return { nodes, nextPageToken: writeToken(request, place) };
+    }
     weightBytes += Buffer.byteLength(JSON.stringify(node));
     nodes.push(node);
   }
-  const end = start + nodes.length;
-  const last = end < listed.length ? nodes.at(-1) : undefined;
-  return {
-    nodes,
-    nextPageToken: last === undefined ? "" : writeToken(request, { offset: end, afterName: last.name }),
-  };
+  return { nodes, nextPageToken: "" };
 }
 
-function startOf(listed: readonly Node[], { offset, afterName }: Place, isByName: boolean): number {
+function startByName(byName: readonly NodeRecord[], afterName: string): number {
+  const start = byName.findIndex(({ address }) => nodeName(address) > afterName);
+  return start === -1 ? byName.length : start;
+}
+
+function startOf(listed: readonly Node[], { offset, afterName }: Place): number {
   if (afterName === "") return 0;
-  const next = isByName
-    ? listed.findIndex(({ name }) => name > afterName)
-    : listed.findIndex(({ name }) => name === afterName) + 1;
-  if (isByName) return next === -1 ? listed.length : next;
+  const next = listed.findIndex(({ name }) => name === afterName) + 1;
   // The last node shown has left the list meanwhile: as many as were shown is the best guess.
   return next === 0 ? offset : next;
 }

@@ -6,7 +6,7 @@ import { Crawls, type CrawlsDeps } from "./crawl/crawls.js";
 import { findNode, originOf, readAddress, requireAllowed } from "./node-lookup.js";
 import { keyOf, newRecord, type NodeRecord, toNode } from "./node-record.js";
 import { isOwnNode } from "./own-address.js";
-import { pageOf } from "./pages.js";
+import { NodePages } from "./pages.js";
 import { addRecord, removeRecord } from "./table/table-changes.js";
 
 export type ServiceDeps = CrawlsDeps;
@@ -15,16 +15,19 @@ export type ServiceDeps = CrawlsDeps;
 export function createIpTableService(deps: ServiceDeps): IpTableService {
   const { table, policy, clock } = deps;
   const crawls = new Crawls(deps);
-  const isSelf = ({ address, row }: NodeRecord): boolean =>
-    isOwnNode(address, row, { ...deps.own, publicIpAddress: deps.ownAddress.known?.publicIpAddress ?? "" });
-
-  const show = (record: NodeRecord): Node => toNode(record, isSelf(record));
+  const pages = new NodePages();
+  /** Tells the own node by what is known now. */
+  const selfTest = (): ((record: NodeRecord) => boolean) => {
+    const own = { ...deps.own, publicIpAddress: deps.ownAddress.known?.publicIpAddress ?? "" };
+    return ({ address, row }) => isOwnNode(address, row, own);
+  };
+  const show = (record: NodeRecord): Node => toNode(record, selfTest()(record));
 
   return {
     updateIpTable: (request, options) => crawls.watch(request, options),
 
     async listNodes(page) {
-      return pageOf((await table.read()).values(), page, isSelf);
+      return pages.pageOf(await table.read(), page, selfTest());
     },
 
     async addNode(text, replaceAll, { caller }) {

@@ -41,6 +41,7 @@ function kindOf(field: DescField): string {
 
 const aNode = (overrides: Partial<Node> = {}): Node => ({
   ...toNode(newRecord(aRow(), "peer"), false),
+  etag: "",
   ...overrides,
 });
 

@@ -1,12 +1,20 @@
 import { describe, expect, it } from "@jest/globals";
 import { P2pError } from "../../../src/p2p/errors.js";
 import { type NodeRecord } from "../../../src/p2p/node-record.js";
-import { pageOf } from "../../../src/p2p/pages.js";
-import { aRecord, aRow, anAddress } from "../../support/peers.js";
+import type { NodePage, NodePageRequest } from "../../../src/p2p/contract.js";
+import { NodePages } from "../../../src/p2p/pages.js";
+import { aRecord, aRow, anAddress, tableOf } from "../../support/peers.js";
 
 const nobody = (): boolean => false;
 const records = (count: number): NodeRecord[] =>
   Array.from({ length: count }, (_, n) => aRecord({ address: anAddress(n * 7) }));
+
+const pages = new NodePages();
+const pageOf = (
+  all: readonly NodeRecord[],
+  request: NodePageRequest,
+  isSelf: (record: NodeRecord) => boolean,
+): NodePage => pages.pageOf(tableOf(...all), request, isSelf);
 
 /** Walks through all pages. */
 function walk(all: NodeRecord[], pageSize: number): string[][] {
@@ -57,6 +65,13 @@ describe("the pages of the table", () => {
       nobody,
     );
     expect(rest.nodes.map(({ address }) => address)).toEqual(all.slice(6).map(({ address }) => address));
+  });
+
+  it("look at no more nodes of a list by name than they show, and one more", () => {
+    const looked: NodeRecord[] = [];
+    const lookAt = (record: NodeRecord): boolean => looked.push(record) === 0;
+    pageOf(records(100), { pageSize: 7, pageToken: "", filter: "", orderBy: "" }, lookAt);
+    expect(looked).toHaveLength(8);
   });
 
   it("say which node is our own", () => {
