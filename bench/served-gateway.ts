@@ -1,46 +1,65 @@
 /** The gateway as its users run it: `p2prc serve` in a process of its own. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Client, createClient } from "@connectrpc/connect";
+import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { Health, HealthCheckResponse_ServingStatus } from "../src/gen/grpc/health/v1/health_pb.js";
 import { ClientService } from "../src/gen/p2prc/client/v1/client_service_pb.js";
 
 const program = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+const stallWatch = new URL("stall-watch.mjs", import.meta.url).href;
+
+export interface ServeOptions {
+  /** Puts files into the base folder before the gateway opens on it. */
+  readonly prepare?: (baseDir: string) => Promise<void>;
+}
 
 export interface ServedGateway {
   readonly client: Client<typeof ClientService>;
   /** From the start of the process until health answers SERVING. */
   readonly healthyAfterMs: number;
+  /** Another client, on a connection of its own. */
+  connect(): Client<typeof ClientService>;
   /** Resident memory now. */
   rssMib(): Promise<number>;
+  /** The longest that the gateway's event loop stood still since it was asked last, in milliseconds. */
+  longestStallMs(): Promise<number>;
   close(): Promise<void>;
 }
 
-export async function serveGateway(): Promise<ServedGateway> {
+export async function serveGateway({ prepare }: ServeOptions = {}): Promise<ServedGateway> {
   const baseDir = await mkdtemp(join(tmpdir(), "p2prc-bench-"));
+  await prepare?.(baseDir);
   const port = await freePort();
   const flags = ["--listen", `127.0.0.1:${port}`, "--base", baseDir, "--allow-cidr", "127.0.0.0/8"];
   const startMs = performance.now();
   const child = spawn(
     process.execPath,
-    [program, "serve", ...flags, "--public-ip", "off", "--log-level", "error"],
+    ["--import", stallWatch, program, "serve", ...flags, "--public-ip", "off", "--log-level", "error"],
     {
-      stdio: ["ignore", "ignore", "inherit"],
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
     },
   );
-  const sessionManager = new Http2SessionManager(`http://127.0.0.1:${port}`);
-  const transport = createGrpcTransport({ baseUrl: `http://127.0.0.1:${port}`, sessionManager });
+  const sessions: Http2SessionManager[] = [];
+  const openTransport = (): Transport => {
+    const sessionManager = new Http2SessionManager(`http://127.0.0.1:${port}`);
+    sessions.push(sessionManager);
+    return createGrpcTransport({ baseUrl: `http://127.0.0.1:${port}`, sessionManager });
+  };
+  const transport = openTransport();
   await untilHealthy(createClient(Health, transport), child);
   return {
     client: createClient(ClientService, transport),
     healthyAfterMs: performance.now() - startMs,
+    connect: () => createClient(ClientService, openTransport()),
     rssMib: () => rssMibOf(child),
+    longestStallMs: () => longestStallOf(child),
     async close() {
-      sessionManager.abort();
+      for (const session of sessions) session.abort();
       await end(child);
       await rm(baseDir, { recursive: true, force: true });
     },
@@ -73,6 +92,12 @@ async function untilHealthy(health: Client<typeof Health>, child: ChildProcess):
 async function rssMibOf(child: ChildProcess): Promise<number> {
   const status = await readFile(`/proc/${child.pid ?? 0}/status`, "utf8");
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024;
+}
+
+async function longestStallOf(child: ChildProcess): Promise<number> {
+  const answer = once(child, "message");
+  child.send("longest stall");
+  return Number((await answer)[0]);
 }
 
 async function end(child: ChildProcess): Promise<void> {
