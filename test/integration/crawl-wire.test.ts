@@ -1,88 +1,36 @@
 /** A real gateway crawls real sockets: what nodes send, what they are sent, and what they must not achieve. */
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { dirname, join } from "node:path";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "@jest/globals";
-import { type Client, createClient } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
 import type { LedgerCall } from "../../src/devnet/contract.js";
 import { faultNames } from "../../src/devnet/faults.js";
-import { ClientService } from "../../src/gen/p2prc/client/v1/client_service_pb.js";
 import {
   CrawlCompleted_EndReason,
-  type CrawlCompleted,
   FailureReason,
   NodeFailed_Step,
   type UpdateIpTableResponse,
 } from "../../src/gen/p2prc/client/v1/ip_table_pb.js";
 import {
-  type GatewayOnDevnet,
-  type GatewayOnDevnetOptions,
-  openGatewayOnDevnet,
-} from "../support/gateway-on-devnet.js";
+  crawl,
+  eventually,
+  local,
+  remote,
+  summaryOf,
+  tablePathOf,
+  tableRows,
+  WireBench,
+  writeTable,
+} from "../support/wire-crawls.js";
 
-const openGateways: GatewayOnDevnet[] = [];
-const openServers: Server[] = [];
-
-afterEach(async () => {
-  await Promise.all(openGateways.splice(0).map((gateway) => gateway.close()));
-  await Promise.all(openServers.splice(0).map((server) => new Promise((resolve) => server.close(resolve))));
-});
-
-async function open(options: GatewayOnDevnetOptions): Promise<GatewayOnDevnet> {
-  const gateway = await openGatewayOnDevnet(options);
-  openGateways.push(gateway);
-  return gateway;
-}
-
-const remote = ({ url }: GatewayOnDevnet): Client<typeof ClientService> =>
-  createClient(ClientService, createConnectTransport({ baseUrl: url, httpVersion: "1.1" }));
-
-const local = ({ socketPath }: GatewayOnDevnet): Client<typeof ClientService> =>
-  createClient(
-    ClientService,
-    createConnectTransport({ baseUrl: "http://gateway", httpVersion: "1.1", nodeOptions: { socketPath } }),
-  );
-
-type CrawlInit = Parameters<Client<typeof ClientService>["updateIpTable"]>[0];
-
-async function crawl(
-  client: Client<typeof ClientService>,
-  request: CrawlInit = {},
-  options: { timeoutMs?: number } = {},
-): Promise<UpdateIpTableResponse[]> {
-  const events: UpdateIpTableResponse[] = [];
-  for await (const event of client.updateIpTable(request, options)) events.push(event);
-  return events;
-}
-
-const summaryOf = (events: readonly UpdateIpTableResponse[]): CrawlCompleted => {
-  const last = events.at(-1)?.event;
-  if (last?.case !== "completed") throw new Error(`the last event is ${String(last?.case)}`);
-  return last.value;
-};
-
-const tableFile = async ({ baseDir }: GatewayOnDevnet): Promise<{ ip_address: Record<string, unknown>[] }> =>
-  JSON.parse(await readFile(join(baseDir, "p2p/iptable/ip_table.json"), "utf8")) as {
-    ip_address: Record<string, unknown>[];
-  };
-
-/** Puts a table file with these addresses into a base folder, as the original client would have left it. */
-async function writeTable(baseDir: string, addresses: readonly string[], extra: object = {}): Promise<void> {
-  const path = join(baseDir, "p2p/iptable/ip_table.json");
-  await mkdir(dirname(path), { recursive: true });
-  const rows = addresses.map((address) => {
-    const [host = "", port = ""] = address.split(":");
-    return { Name: "", IPV4: host, IPV6: "", Latency: 0, Download: 0, Upload: 0, ServerPort: port, ...extra };
-  });
-  await writeFile(path, JSON.stringify({ ip_address: rows }, null, 1));
-}
+const bench = new WireBench();
+afterEach(() => bench.release());
 
 describe("a crawl of a network with every fault at once", () => {
   it("ends, finds every healthy node, names each failure, and contacts nothing that lies point at", async () => {
     const faults = Object.fromEntries(faultNames.map((fault) => [fault, 1]));
-    const gateway = await open({ devnet: { nodes: 20 + faultNames.length, seed: 11, faults, delayMs: 2 } });
+    const gateway = await bench.open({
+      devnet: { nodes: 20 + faultNames.length, seed: 11, faults, delayMs: 2 },
+    });
     const { nodes, entryAddresses, ledger } = gateway.devnet;
     const events = await crawl(remote(gateway), {
       seedAddresses: [...entryAddresses],
@@ -123,7 +71,9 @@ describe("a crawl of a network with every fault at once", () => {
 
   it("keeps the order of hops whatever nodes do", async () => {
     const faults = Object.fromEntries(faultNames.map((fault) => [fault, 1]));
-    const gateway = await open({ devnet: { nodes: 30 + faultNames.length, seed: 5, faults, delayMs: 3 } });
+    const gateway = await bench.open({
+      devnet: { nodes: 30 + faultNames.length, seed: 5, faults, delayMs: 3 },
+    });
     const events = await crawl(remote(gateway), {
       seedAddresses: [...gateway.devnet.entryAddresses],
       maxHops: 5,
@@ -155,7 +105,7 @@ describe("a crawl of a network with every fault at once", () => {
 
 describe("nodes that hang", () => {
   it("do not hold up the rest: half the network hangs, and the other half is found before the first time-out", async () => {
-    const gateway = await open({ devnet: { nodes: 60, seed: 3, shape: "mesh", faults: { hang: 30 } } });
+    const gateway = await bench.open({ devnet: { nodes: 60, seed: 3, shape: "mesh", faults: { hang: 30 } } });
     const client = remote(gateway);
     const startMs = performance.now();
     let lastProbedMs = 0;
@@ -174,7 +124,7 @@ describe("nodes that hang", () => {
 
 describe("the own node", () => {
   it("is left out by public address and port, and is never contacted", async () => {
-    const gateway = await open({
+    const gateway = await bench.open({
       devnet: { nodes: 6, shape: "mesh" },
       flags: { publicIp: "127.0.1.3" },
       prepare: async (baseDir, devnet) => {
@@ -190,13 +140,13 @@ describe("the own node", () => {
     const events = await crawl(remote(gateway));
     expect(gateway.devnet.ledger.count({ node: own })).toBe(0);
     expect(summaryOf(events).activeCount).toBe(5);
-    const { ip_address: rows } = await tableFile(gateway);
+    const rows = await tableRows(gateway);
     expect(rows.map(({ IPV4 }) => IPV4)).not.toContain("127.0.1.3");
     expect(rows).toHaveLength(5);
   });
 
   it("is left out by its name where its address is a proxy's", async () => {
-    const gateway = await open({
+    const gateway = await bench.open({
       devnet: { nodes: 6, shape: "mesh", seed: 2 },
       prepare: async (baseDir, devnet) => {
         const named = devnet.nodes.at(-1)?.name;
@@ -218,11 +168,11 @@ describe("the own node", () => {
 
   it("is asked of a service once for several crawls, and a crawl without an answer goes on with a warning", async () => {
     let askedCount = 0;
-    const url = await serve((_, response) => {
+    const url = await bench.serve((_, response) => {
       askedCount += 1;
       response.end(JSON.stringify({ status: "success", query: "127.0.1.4" }));
     });
-    const gateway = await open({ devnet: { nodes: 5, shape: "mesh" }, flags: { publicIp: url } });
+    const gateway = await bench.open({ devnet: { nodes: 5, shape: "mesh" }, flags: { publicIp: url } });
     const request = { seedAddresses: [...gateway.devnet.entryAddresses] };
     const events = await crawl(remote(gateway), request);
     await crawl(remote(gateway), request);
@@ -234,8 +184,8 @@ describe("the own node", () => {
   });
 
   it("stays unknown when the service answers HTML, and says so", async () => {
-    const url = await serve((_, response) => response.end("<html>hello</html>"));
-    const gateway = await open({ devnet: { nodes: 4 }, flags: { publicIp: url } });
+    const url = await bench.serve((_, response) => response.end("<html>hello</html>"));
+    const gateway = await bench.open({ devnet: { nodes: 4 }, flags: { publicIp: url } });
     const events = await crawl(remote(gateway), { seedAddresses: [...gateway.devnet.entryAddresses] });
     const found = events.flatMap(({ event }) => (event.case === "ownAddressFound" ? [event.value] : []));
     expect(found).toHaveLength(1);
@@ -250,7 +200,7 @@ describe("what nodes are sent", () => {
     (calls.find(({ path }) => path === "/IpTable")?.rows ?? []) as Record<string, unknown>[];
 
   it("holds active nodes only, without what their owners did not give to us", async () => {
-    const gateway = await open({
+    const gateway = await bench.open({
       devnet: { nodes: 5, shape: "mesh" },
       prepare: async (baseDir, devnet) => {
         const secrets = {
@@ -273,7 +223,7 @@ describe("what nodes are sent", () => {
   });
 
   it("is nothing when the caller shares no rows", async () => {
-    const gateway = await open({ devnet: { nodes: 4 } });
+    const gateway = await bench.open({ devnet: { nodes: 4 } });
     await crawl(remote(gateway), { seedAddresses: [...gateway.devnet.entryAddresses], maxSharedRows: 0 });
     const posts = gateway.devnet.ledger.matching({ path: "/IpTable" });
     expect(posts.length).toBeGreaterThan(0);
@@ -283,7 +233,7 @@ describe("what nodes are sent", () => {
 
 describe("who may name which address", () => {
   it("holds remote callers to public addresses, and lets the operator's socket name any", async () => {
-    const gateway = await open({ devnet: { nodes: 3 }, flags: { allowCidr: ["127.0.1.0/24"] } });
+    const gateway = await bench.open({ devnet: { nodes: 3 }, flags: { allowCidr: ["127.0.1.0/24"] } });
     await expect(remote(gateway).addNode({ address: "10.0.0.1:8088" })).rejects.toThrow(/permission_denied/);
     await expect(remote(gateway).addNode({ address: "localhost:8088" })).rejects.toThrow(/permission_denied/);
     await expect(remote(gateway).addNode({ address: "0x7f.1:8088" })).rejects.toThrow(/invalid_argument/);
@@ -295,7 +245,7 @@ describe("who may name which address", () => {
   });
 
   it("lets a remote caller read specs of nodes in the table only, and an operator of any", async () => {
-    const gateway = await open({ devnet: { nodes: 3 } });
+    const gateway = await bench.open({ devnet: { nodes: 3 } });
     const [entry = ""] = gateway.devnet.entryAddresses;
     await expect(remote(gateway).getSpecs({ node: entry })).rejects.toThrow(/not_found/);
     expect((await local(gateway).getSpecs({ node: entry })).specs?.hostname).toBe(
@@ -304,7 +254,7 @@ describe("who may name which address", () => {
   });
 
   it("never contacts peers' rows outside public ranges, whoever crawls", async () => {
-    const gateway = await open({ devnet: { nodes: 4, shape: "mesh" }, flags: { allowCidr: [] } });
+    const gateway = await bench.open({ devnet: { nodes: 4, shape: "mesh" }, flags: { allowCidr: [] } });
     const events = await crawl(local(gateway), { seedAddresses: [gateway.devnet.entryAddresses[0] ?? ""] });
     expect(summaryOf(events).activeCount).toBe(1);
     const fetched = events.flatMap(({ event }) => (event.case === "tableFetched" ? [event.value] : []));
@@ -316,15 +266,15 @@ describe("who may name which address", () => {
 
 describe("the end of a crawl", () => {
   it("comes before the caller's deadline, with what was learnt written", async () => {
-    const gateway = await open({ devnet: { nodes: 8, shape: "mesh", seed: 1, faults: { hang: 3 } } });
+    const gateway = await bench.open({ devnet: { nodes: 8, shape: "mesh", seed: 1, faults: { hang: 3 } } });
     const request = { seedAddresses: [...gateway.devnet.entryAddresses], nodeTimeout: { seconds: 30n } };
     const events = await crawl(remote(gateway), request, { timeoutMs: 2_000 });
     expect(summaryOf(events).endReason).toBe(CrawlCompleted_EndReason.DEADLINE);
-    expect((await tableFile(gateway)).ip_address).toHaveLength(5);
+    expect(await tableRows(gateway)).toHaveLength(5);
   });
 
   it("is the caller's leaving, too: what was learnt is written", async () => {
-    const gateway = await open({ devnet: { nodes: 8, shape: "mesh", seed: 1, faults: { hang: 3 } } });
+    const gateway = await bench.open({ devnet: { nodes: 8, shape: "mesh", seed: 1, faults: { hang: 3 } } });
     const request = { seedAddresses: [...gateway.devnet.entryAddresses], nodeTimeout: { seconds: 30n } };
     const leaving = new AbortController();
     const reading = (async () => {
@@ -338,7 +288,7 @@ describe("the end of a crawl", () => {
   });
 
   it("is written before the gateway is closed, though its caller left at the same moment", async () => {
-    const gateway = await open({ devnet: { nodes: 8, shape: "mesh", seed: 1, faults: { hang: 3 } } });
+    const gateway = await bench.open({ devnet: { nodes: 8, shape: "mesh", seed: 1, faults: { hang: 3 } } });
     const request = { seedAddresses: [...gateway.devnet.entryAddresses], nodeTimeout: { seconds: 30n } };
     const leaving = new AbortController();
     let probedCount = 0;
@@ -352,11 +302,11 @@ describe("the end of a crawl", () => {
     })();
     await expect(reading).rejects.toThrow(/cancel/);
     await closing;
-    expect((await tableFile(gateway)).ip_address).toHaveLength(5);
+    expect(await tableRows(gateway)).toHaveLength(5);
   });
 
   it("is an orderly one when the gateway drains", async () => {
-    const gateway = await open({ devnet: { nodes: 8, shape: "mesh", seed: 1, faults: { hang: 3 } } });
+    const gateway = await bench.open({ devnet: { nodes: 8, shape: "mesh", seed: 1, faults: { hang: 3 } } });
     const request = { seedAddresses: [...gateway.devnet.entryAddresses], nodeTimeout: { seconds: 30n } };
     const events: UpdateIpTableResponse[] = [];
     let closing: Promise<void> | undefined;
@@ -370,29 +320,14 @@ describe("the end of a crawl", () => {
 
   it("fails clearly on a table that cannot be read, and leaves the file as it is", async () => {
     const broken = '{"ip_address": [{"IPV4": "127.0.1.1"';
-    const gateway = await open({
+    const gateway = await bench.open({
       devnet: { nodes: 2 },
       prepare: async (baseDir) => {
         await writeTable(baseDir, []);
-        await writeFile(join(baseDir, "p2p/iptable/ip_table.json"), broken);
+        await writeFile(tablePathOf({ baseDir }), broken);
       },
     });
     await expect(crawl(remote(gateway))).rejects.toThrow(/failed_precondition/);
-    expect(await readFile(join(gateway.baseDir, "p2p/iptable/ip_table.json"), "utf8")).toBe(broken);
+    expect(await readFile(tablePathOf(gateway), "utf8")).toBe(broken);
   });
 });
-
-async function serve(handler: Parameters<typeof createServer>[1]): Promise<string> {
-  const server = createServer(handler);
-  openServers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/json/`;
-}
-
-async function eventually(isTrue: () => Promise<boolean>): Promise<void> {
-  const deadlineMs = performance.now() + 5_000;
-  while (!(await isTrue())) {
-    if (performance.now() > deadlineMs) throw new Error("it did not become true within 5 s");
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
