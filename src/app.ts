@@ -85,14 +85,15 @@ export async function openApp({ config, logger, listen }: AppOptions): Promise<A
 function openIpTable(config: GatewayConfig, logger: Logger, draining: AbortSignal): IpTableService {
   const { original } = config;
   const sidePath = join(config.baseDir, ".p2prc", "ip_table.side.json");
+  const policy = createAddressPolicy(config.allowCidrs);
   return createIpTableService({
     table: new IpTable({ tablePath: original.ipTablePath, sidePath }, logger),
-    policy: createAddressPolicy(config.allowCidrs),
+    policy,
     clock: systemClock,
     openPeerApi,
     buildTableForm,
     resolveName,
-    ownAddress: new OwnAddressSource(publicIpText(config.publicIp), fetchPublicAddress, systemClock),
+    ownAddress: new OwnAddressSource(publicIpText(config.publicIp), fetchPublicAddress, systemClock, policy),
     own: { serverPort: original.serverPort ?? defaultServerPort, machineName: original.machineName },
     findOwnRow: (publicIpAddress) => findOwnRow(config, publicIpAddress),
     newCrawlId: () => uuidv7(),

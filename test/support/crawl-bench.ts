@@ -42,9 +42,10 @@ export class CrawlBench {
       publicIp = findAddress === undefined ? "off" : "http://ip.example",
       ...rest
     } = overrides;
+    const policy = createAddressPolicy([]);
     this.deps = {
       table: this.#table(),
-      policy: createAddressPolicy([]),
+      policy,
       clock: this.clock,
       openPeerApi: () => this.network.open(),
       buildTableForm: (rows) => {
@@ -52,7 +53,7 @@ export class CrawlBench {
         return buildTableForm(rows);
       },
       resolveName: async () => "45.250.0.1",
-      ownAddress: new OwnAddressSource(publicIp, findAddress ?? (async () => ""), this.clock),
+      ownAddress: new OwnAddressSource(publicIp, findAddress ?? (async () => ""), this.clock, policy),
       own: { serverPort: 8088, machineName: "" },
       findOwnRow: async () => undefined,
       newCrawlId: () => "1",

@@ -19,9 +19,11 @@ import { crawlLimits } from "../limits.js";
 import { type MetNode, MetNodes, withWitnesses } from "./met-nodes.js";
 import { type NodeRecord, toNode, withBandwidthOf } from "../node-record.js";
 import { isOwnNode, type OwnAddress, type OwnIdentity } from "../own-address.js";
+import { OwnLookUp } from "./own-look-up.js";
 import { buildSharedTable } from "./shared-rows.js";
 import { startOrder } from "./start-order.js";
 import type { CrawlFindings } from "../table/table-changes.js";
+import { unlessAborted } from "../unless-aborted.js";
 import { type VisitHandle, VisitQueue } from "./visit-queue.js";
 
 /**
@@ -42,7 +44,7 @@ export class Crawl {
   readonly #met: MetNodes;
   readonly #bandwidth: BandwidthPhase | undefined;
   #own: OwnIdentity;
-  #ownSettled: Promise<OwnAddress> | undefined;
+  readonly #ownLookUp: OwnLookUp;
   #form: Promise<TableForm> | undefined;
   /** Visits and look-ups of ours that the queue does not know of. */
   #heldCount = 0;
@@ -60,6 +62,7 @@ export class Crawl {
     this.over = new Promise((resolve) => {
       this.#end = resolve;
     });
+    this.#ownLookUp = new OwnLookUp(deps.ownAddress, (found) => this.#foundOwnAddress(found));
     this.events = new CrawlEvents({
       crawl: plan.name,
       clock,
@@ -96,7 +99,8 @@ export class Crawl {
       this.#hops.closeAll();
       return;
     }
-    this.#ownSettled = this.#findOwnAddress();
+    this.#heldCount += 1;
+    this.#ownLookUp.start();
     this.#hops.open(0, knownCount);
     for (const node of atOnce) this.#enqueue(node);
     if (held.length > 0) this.#enqueueOnceOwnIsKnown(held);
@@ -107,6 +111,7 @@ export class Crawl {
   stop(reason: EndReason): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#ownLookUp.pause();
     this.#queue.close();
     void this.#bandwidth?.pause();
     this.#api.close();
@@ -119,6 +124,7 @@ export class Crawl {
     if (this.#isOver) return;
     this.#isPaused = true;
     this.events.rest();
+    this.#ownLookUp.pause();
     await this.#queue.pause();
     await this.#bandwidth?.pause();
     this.#api.close();
@@ -129,6 +135,7 @@ export class Crawl {
     if (this.#isOver) return;
     this.#isPaused = false;
     this.#api = this.#deps.openPeerApi();
+    this.#ownLookUp.resume();
     this.#queue.resume();
     this.#finishIfIdle();
   }
@@ -168,14 +175,12 @@ export class Crawl {
       for (const node of nodes) this.#enqueue(node);
     };
     const cancel = this.#deps.clock.after(crawlLimits.selfGraceMs, release);
-    void this.#ownSettled?.then(release);
+    void this.#ownLookUp.settled.then(release);
   }
 
-  async #findOwnAddress(): Promise<OwnAddress> {
-    this.#heldCount += 1;
-    const found = await this.#deps.ownAddress.find();
+  #foundOwnAddress(found: OwnAddress): void {
+    if (this.#isOver) return;
     this.#heldCount -= 1;
-    if (this.#isOver) return found;
     const { publicIpAddress } = found;
     this.#own = { ...this.#own, publicIpAddress };
     const address = { host: publicIpAddress, port: this.#own.serverPort };
@@ -188,7 +193,6 @@ export class Crawl {
     }
     // What waits for the address goes first; only then is it clear whether anything is left to do.
     queueMicrotask(() => this.#finishIfIdle());
-    return found;
   }
 
   async #visit(node: MetNode, handle: VisitHandle): Promise<void> {
@@ -253,13 +257,14 @@ export class Crawl {
   async #exchange(node: MetNode, handle: VisitHandle, options: CallOptions): Promise<void> {
     const hop = node.hop + 1;
     handle.rest();
-    const form = await this.#tableForm();
+    const form = await unlessAborted(this.#tableForm(), handle.signal);
     handle.touch();
     const isWanted = node.fate === "answered" && !this.#isOver && !this.#isPaused;
     const call = { ...options, ...timeoutOf(this.#plan.exchangeTimeoutMs) };
-    const reply = isWanted
-      ? await this.#attempt(this.#api.exchangeTable(node.record.address, form, call))
-      : undefined;
+    const reply =
+      form !== undefined && isWanted
+        ? await this.#attempt(this.#api.exchangeTable(node.record.address, form, call))
+        : undefined;
     if (this.#isOver) return;
     if (node.fate === "answered" && this.#isInterrupted(reply)) handle.again();
     else if (reply === undefined || node.fate === "own") this.#hops.done(hop, false);
@@ -272,7 +277,7 @@ export class Crawl {
 
   /** Every node is sent the same bytes, made when our address is known or given up. */
   #tableForm(): Promise<TableForm> {
-    this.#form ??= (this.#ownSettled ?? this.#deps.ownAddress.find()).then(({ publicIpAddress }) =>
+    this.#form ??= this.#ownLookUp.settled.then(({ publicIpAddress }) =>
       buildSharedTable(this.#met.presentable, this.#plan.maxSharedRows, publicIpAddress, this.#deps),
     );
     return this.#form;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { isOwnNode, OwnAddressSource } from "../../../src/p2p/own-address.js";
+import { createAddressPolicy } from "../../../src/p2p/address-policy.js";
+import { type FetchAddress, isOwnNode, OwnAddressSource } from "../../../src/p2p/own-address.js";
 import { PeerError } from "../../../src/peer-api/errors.js";
 import { FakeClock } from "../../support/fake-clock.js";
 import { aRow } from "../../support/peers.js";
@@ -7,16 +8,17 @@ import { aRow } from "../../support/peers.js";
 const minuteMs = 60_000;
 
 /** A source over a service that a test scripts, with the count of its requests. */
-function aSource(setting: string, fetch: (url: string) => Promise<string> = async () => "45.0.0.1") {
+function aSource(setting: string, fetch: FetchAddress = async () => "45.0.0.1") {
   const clock = new FakeClock();
   const asked: string[] = [];
   const source = new OwnAddressSource(
     setting,
-    (url) => {
+    (url, options) => {
       asked.push(url);
-      return fetch(url);
+      return fetch(url, options);
     },
     clock,
+    createAddressPolicy([]),
   );
   return { source, asked, clock };
 }
@@ -43,13 +45,39 @@ describe("the own public address", () => {
     );
     const all = Promise.all([source.find(), source.find(), source.find()]);
     answer("45.0.0.2");
-    expect((await all).map(({ publicIpAddress }) => publicIpAddress)).toEqual([
-      "45.0.0.2",
-      "45.0.0.2",
-      "45.0.0.2",
-    ]);
+    expect((await all).map((found) => found?.publicIpAddress)).toEqual(["45.0.0.2", "45.0.0.2", "45.0.0.2"]);
     expect(asked).toHaveLength(1);
   });
+
+  it("is asked for no longer once the last who waits has left, and anew for who comes then", async () => {
+    const signals: AbortSignal[] = [];
+    const { source } = aSource("http://ip.example", (_, { signal }) => {
+      signals.push(signal);
+      return new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("left"))));
+    });
+    const [first, second] = [new AbortController(), new AbortController()];
+    const both = [source.find(first.signal), source.find(second.signal)];
+    first.abort();
+    expect(await both[0]).toBeUndefined();
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
+    second.abort();
+    expect(await both[1]).toBeUndefined();
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
+    void source.find(new AbortController().signal);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, false]);
+  });
+
+  it.each(["10.1.2.3", "127.0.0.1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "fe80::1"])(
+    "is not %s, whatever the service says",
+    async (address) => {
+      const { source } = aSource("http://ip.example", async () => address);
+      expect(await source.find()).toEqual({
+        publicIpAddress: "",
+        warning: "own public address unknown: the answer is no public address",
+      });
+      expect(source.known).toBeUndefined();
+    },
+  );
 
   it("is nobody's business when switched off", async () => {
     const { source, asked } = aSource("off");
@@ -66,7 +94,7 @@ describe("the own public address", () => {
   ])("is what was set: %s", async (setting, address) => {
     const { source, asked } = aSource(setting);
     expect(source.known?.publicIpAddress).toBe(address);
-    expect((await source.find()).publicIpAddress).toBe(address);
+    expect((await source.find())?.publicIpAddress).toBe(address);
     expect(asked).toEqual([]);
   });
 
@@ -81,7 +109,7 @@ describe("the own public address", () => {
       warning: "own public address unknown: no complete answer in time",
     });
     fails = false;
-    expect((await source.find()).publicIpAddress).toBe("45.0.0.1");
+    expect((await source.find())?.publicIpAddress).toBe("45.0.0.1");
     expect(asked).toHaveLength(2);
   });
 
@@ -89,7 +117,7 @@ describe("the own public address", () => {
     const { source } = aSource("http://ip.example", () => {
       throw new Error("secret");
     });
-    expect((await source.find()).warning).toBe("own public address unknown: the look-up failed");
+    expect((await source.find())?.warning).toBe("own public address unknown: the look-up failed");
   });
 });
 
