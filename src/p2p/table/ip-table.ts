@@ -64,8 +64,8 @@ export class IpTable {
 
   /**
    * Changes the table: `change` is given the nodes as they stand now and edits that map; it is called again, with
-   * another map, if others write the file meanwhile. If the file cannot be written, nothing has changed, save that
-   * `keepInMemory` results stay for the next write.
+   * another map, if others write the file meanwhile. If the file cannot be read or written, nothing has changed, save
+   * that `keepInMemory` results stay for the next write.
    *
    * @throws {P2pError} IP_TABLE_UNREADABLE, IP_TABLE_READ_ONLY, IP_TABLE_FULL, DISK_FULL, or what `change` throws
    */
@@ -74,7 +74,12 @@ export class IpTable {
     options: { readonly keepInMemory?: boolean } = {},
   ): Promise<T> {
     return await this.#inTurn(async () => {
-      await this.#refresh();
+      try {
+        await this.#refresh();
+      } catch (error) {
+        if (options.keepInMemory === true) this.#changeInMemory(change);
+        throw error;
+      }
       for (let attempt = 1; attempt <= tableLimits.writeAttempts; attempt += 1) {
         const before = this.#nodes;
         const nodes = new Map(before);
@@ -89,6 +94,13 @@ export class IpTable {
       }
       throw new P2pError("IP_TABLE_READ_ONLY", "the IP table cannot be written (others keep writing it)");
     });
+  }
+
+  /** What a crawl learnt outlives a file that somebody broke meanwhile: repaired, it is joined with this. */
+  #changeInMemory(change: (nodes: Map<string, NodeRecord>) => unknown): void {
+    const nodes = new Map(this.#nodes);
+    change(nodes);
+    this.#nodes = nodes;
   }
 
   /** Keeps something learnt about a node in memory; it is written with the next change. */
