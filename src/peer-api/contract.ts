@@ -1,4 +1,5 @@
 /** What the gateway needs from other machines. Implemented by this room; faked in unit tests. */
+import type { JsonObject } from "./json-body.js";
 
 /** Where a node's REST API listens. Two addresses are the same node if and only if `addressKey` agrees. */
 export interface PeerAddress {
@@ -129,8 +130,81 @@ export interface TableForm {
   readonly body: Buffer;
 }
 
+/** What a node is asked to run. Every text has passed its grammar before it comes here. */
+export interface ContainerOrder {
+  /** Ports wanted beside those of the image. */
+  readonly portCount: number;
+  readonly gpu: boolean;
+  /** Name of an image of the node (`images`); empty = the node's default. */
+  readonly image: string;
+  /** What that image is built on; empty = the node's default. */
+  readonly baseImage: string;
+  /** As in authorized_keys: one key on a line. */
+  readonly sshPublicKey: string;
+}
+
+/** A port of a container. Empty text and 0 mean not told. */
+export interface ContainerPort {
+  readonly name: string;
+  readonly internalPort: number;
+  /** Where the container is reached from outside, 1..65535. */
+  readonly externalPort: number;
+  readonly protocol: string;
+  readonly isUsed: boolean;
+  readonly description: string;
+}
+
+/** A container as its node describes it, whatever version wrote it. Empty text and 0 mean not told. */
+export interface NodeContainer {
+  /** Judge it with `isContainerId` before it goes to a node: a tracking file may hold any text. */
+  readonly id: string;
+  readonly sshUsername: string;
+  readonly sshPassword: string;
+  /** One key on a line, without the last line's end. */
+  readonly sshPublicKey: string;
+  /** External port of the first port named SSH. */
+  readonly sshPort: number;
+  /** External port of the first port named VNC. */
+  readonly vncPort: number;
+  readonly vncPassword: string;
+  /** The node's tag of the built image, never the name that was ordered. */
+  readonly image: string;
+  readonly baseImage: string;
+  readonly gpu: boolean;
+  /** At most 128, each with an external port. */
+  readonly ports: readonly ContainerPort[];
+  /** The description exactly as it came, for the tracking files: never spread or merge it. */
+  readonly raw: JsonObject;
+}
+
+/** What a node answered to an order. Its `message` is the node's own text, cleaned and short: never show it to callers. */
+export type StartAnswer =
+  | { readonly kind: "created"; readonly container: NodeContainer }
+  /** An error, but a container's description came with it: it runs. */
+  | {
+      readonly kind: "createdWithError";
+      readonly container: NodeContainer;
+      readonly httpStatus: number;
+      readonly message: string;
+    }
+  /** A complete answer of status 4xx or 5xx without a container. */
+  | {
+      readonly kind: "refused";
+      readonly httpStatus: number;
+      readonly message: string;
+      /** Whether a container may exist all the same. False only where that was measured. */
+      readonly mayRun: boolean;
+    };
+
+/** What a node answered to a removal. Its `message` is the node's own text: never show it to callers. */
+export type RemoveAnswer =
+  | { readonly kind: "removed"; readonly message: string }
+  /** The container may be gone already, or may run: nodes do not tell these apart. */
+  | { readonly kind: "refused"; readonly httpStatus: number; readonly message: string };
+
 /**
- * Calls to nodes over sockets of its own, at most 2 to a node at once, kept open until `release` or `close`.
+ * Calls to nodes over sockets of its own, kept open until `release` or `close`: at most 2 to a node at once, and one more
+ * for each container that is being started or removed.
  *
  * Every method throws `PeerError` with a reason, and nothing else.
  */
@@ -152,6 +226,17 @@ export interface PeerApi {
   download(address: PeerAddress, options: TransferOptions): Promise<Transfer>;
   /** Measures how fast a node takes: sends it random bytes as a file, none of which it stores. */
   upload(address: PeerAddress, options: TransferOptions): Promise<Transfer>;
+  /**
+   * Orders a container: minutes are normal, because the node builds its image meanwhile. Sent once, never repeated, on a
+   * connection of its own. A failure with `wasSent` leaves open whether a container runs.
+   */
+  startContainer(address: PeerAddress, order: ContainerOrder, options?: CallOptions): Promise<StartAnswer>;
+  /**
+   * Removes a container. Sent once, never repeated, on a connection of its own.
+   *
+   * @throws {RangeError} the id is none by `isContainerId`: a mistake of the caller's, nothing is sent
+   */
+  removeContainer(address: PeerAddress, id: string, options?: CallOptions): Promise<RemoveAnswer>;
   /** Closes the sockets to one node, after its last call: one still under way fails with reason `CANCELED`. */
   release(address: PeerAddress): void;
   /** Closes every socket. Calls under way fail with reason `CANCELED`. */

@@ -13,6 +13,8 @@ export const routeLimits = {
   images: { timeoutMs: 10_000, maxBodyBytes: 256 * 1024 },
   download: { timeoutMs: 6_000, maxBodyBytes: 64 * 1024 * 1024 },
   upload: { timeoutMs: 11_000, maxBodyBytes: 64 * 1024 },
+  startContainer: { timeoutMs: 600_000, maxBodyBytes: 64 * 1024 },
+  removeContainer: { timeoutMs: 60_000, maxBodyBytes: 4 * 1024 },
   publicAddress: { timeoutMs: 3_000, maxBodyBytes: 4 * 1024 },
 } as const satisfies Record<string, RouteLimit>;
 
@@ -36,6 +38,12 @@ export const maxTableRows = 4_096;
 
 /** Images taken from one list. */
 export const maxImages = 1_024;
+
+/** Ports taken of one container. */
+export const maxContainerPorts = 128;
+
+/** How deep lists and objects may lie in each other in what is kept as it came. */
+export const maxJsonDepth = 16;
 
 /** Largest block of response headers, in bytes. */
 export const maxHeaderBytes = 16 * 1024;

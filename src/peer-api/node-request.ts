@@ -1,4 +1,5 @@
-import type { IncomingMessage } from "node:http";
+import type { Agent, IncomingMessage } from "node:http";
+import type { Agent as TlsAgent } from "node:https";
 import type { Duplex } from "node:stream";
 import got, { type OptionsInit, type Request } from "got";
 import type { CallOptions, TableForm } from "./contract.js";
@@ -31,12 +32,12 @@ export async function request(
   sockets: NodeSockets,
   limit: RouteLimit,
   options: CallOptions,
-  form?: TableForm,
+  { form, agent = sockets.agent }: { readonly form?: TableForm; readonly agent?: Agent } = {},
 ): Promise<NodeAnswer> {
   const startMs = performance.now();
   // Whatever reason the caller gave: it is a cancellation.
   if (options.signal?.aborted === true) throw canceled({ wasSent: false });
-  const stream = nodeGot.stream(url, gotOptions(sockets, options.signal, form));
+  const stream = nodeGot.stream(url, gotOptions(agent, sockets.tlsAgent, options.signal, form));
   // Not got's time limit: it forgets a request that still waits for one of the two sockets.
   const timer = setTimeout(() => stream.destroy(outOfTime()), options.timeoutMs ?? limit.timeoutMs);
   const { response, body } = await readWhole(stream, limit.maxBodyBytes, options.onActivity).finally(() =>
@@ -61,13 +62,14 @@ export const nodeGot = got.extend({
 });
 
 function gotOptions(
-  sockets: NodeSockets,
+  agent: Agent,
+  tlsAgent: TlsAgent,
   signal: AbortSignal | undefined,
   form: TableForm | undefined,
 ): OptionsInit & { isStream: true } {
   return {
     isStream: true,
-    agent: { http: sockets.agent, https: sockets.tlsAgent },
+    agent: { http: agent, https: tlsAgent },
     ...(form === undefined
       ? {}
       : { method: "POST", body: form.body, headers: { "content-type": form.contentType } }),

@@ -1,4 +1,5 @@
 import { addressKey, isIpLiteral } from "./address.js";
+import { removeContainer, requireContainerId, startContainer } from "./container-calls.js";
 import type { CallOptions, NodeSpecs, PeerAddress, PeerApi } from "./contract.js";
 import { parseImages } from "./images-reply.js";
 import { type RouteLimit, routeLimits } from "./limits.js";
@@ -36,7 +37,7 @@ export function openPeerApi(): PeerApi {
       // An exchange is never repeated: it must not meet a connection that the node has closed.
       sockets.renew(address);
       const url = `http://${addressKey(address)}/IpTable`;
-      const answer = await request(url, sockets, routeLimits.ipTable, options, form);
+      const answer = await request(url, sockets, routeLimits.ipTable, options, { form });
       requireOk(answer);
       return parseTable(answer.body, answer.contentType, answer.elapsedMs);
     },
@@ -55,6 +56,15 @@ export function openPeerApi(): PeerApi {
     async upload(address, options) {
       enter(address, options);
       return await upload(`http://${addressKey(address)}/upload`, sockets, options);
+    },
+    async startContainer(address, order, options = {}) {
+      enter(address, options);
+      return await startContainer(sockets, address, order, options);
+    },
+    async removeContainer(address, id, options = {}) {
+      requireContainerId(id);
+      enter(address, options);
+      return await removeContainer(sockets, address, id, options);
     },
     release: (address) => sockets.release(address),
     close: () => sockets.close(),

@@ -17,6 +17,8 @@ type IsAllowed = CallOptions["isAllowed"];
  */
 export class NodeSockets {
   readonly agent: Agent;
+  /** For what is made once and has effects: a new connection each time, and no waiting for one of the two. */
+  readonly onceAgent: Agent;
   /** For the service that tells our public address, which an operator may name by an https URL. Nodes speak no TLS. */
   readonly tlsAgent: TlsAgent;
   readonly #policies = new Map<string, IsAllowed>();
@@ -29,12 +31,15 @@ export class NodeSockets {
   constructor(certificateAuthorities?: string) {
     this.tlsAgent = new TlsAgent(certificateAuthorities === undefined ? {} : { ca: certificateAuthorities });
     this.agent = new Agent({ keepAlive: true, maxSockets: maxSocketsPerNode, scheduling: "lifo" });
-    // By callback, because an agent whose new socket is dead already makes another one, again and again.
-    this.agent.createConnection = (options: TcpNetConnectOpts, callback) => {
-      if (!this.#isClosed) return this.#connect(options);
-      callback?.(canceled({ wasSent: false }), new Socket());
-      return undefined;
-    };
+    this.onceAgent = new Agent({ keepAlive: false });
+    for (const agent of [this.agent, this.onceAgent]) {
+      // By callback, because an agent whose new socket is dead already makes another one, again and again.
+      agent.createConnection = (options: TcpNetConnectOpts, callback) => {
+        if (!this.#isClosed) return this.#connect(options);
+        callback?.(canceled({ wasSent: false }), new Socket());
+        return undefined;
+      };
+    }
   }
 
   /** Sets who judges the addresses of one node's sockets. */
@@ -76,6 +81,7 @@ export class NodeSockets {
     }
     for (const sockets of this.#open.values()) for (const socket of sockets) socket.destroy(canceled());
     this.agent.destroy();
+    this.onceAgent.destroy();
     this.tlsAgent.destroy();
   }
 

@@ -1,25 +1,30 @@
 import { addressKey } from "../../src/peer-api/address.js";
 import type {
   CallOptions,
+  ContainerOrder,
   NodeImage,
   NodeSpecs,
   PeerAddress,
   PeerApi,
   PeerRow,
   Probe,
+  RemoveAnswer,
+  StartAnswer,
   TableForm,
   TableReply,
   Transfer,
 } from "../../src/peer-api/contract.js";
 import { PeerError, type PeerFailure } from "../../src/peer-api/errors.js";
 import type { Clock } from "../../src/system/clock.js";
-import { aProbe, aReply, aRow, someSpecs } from "./peers.js";
+import { aNodeContainer, aProbe, aReply, aRow, someSpecs } from "./peers.js";
 
 /** How a node takes one call: after a delay, for ever silent, or with a failure. */
 export interface Manner {
   readonly delayMs?: number;
   readonly hangs?: boolean;
   readonly fails?: PeerFailure;
+  /** Of that failure. @default true */
+  readonly wasSent?: boolean;
 }
 
 export interface FakeNode {
@@ -29,15 +34,21 @@ export interface FakeNode {
   readonly download?: Manner & { readonly mbps?: number | null };
   /** @default 50 Mbit/s; null = too little data */
   readonly upload?: Manner & { readonly mbps?: number | null };
+  /** @default a container with the id `container-1`, `container-2`, ... of the network */
+  readonly start?: Manner & { readonly answer?: StartAnswer };
+  /** @default removed, whatever the id */
+  readonly remove?: Manner & { readonly answer?: RemoveAnswer };
   /** Its table. */
   readonly rows?: readonly PeerRow[];
 }
 
 interface Call {
-  readonly kind: "probe" | "exchange" | "specs" | "images" | "download" | "upload";
+  readonly kind: "probe" | "exchange" | "specs" | "images" | "download" | "upload" | "start" | "remove";
   readonly key: string;
   readonly options: CallOptions;
   readonly form?: TableForm;
+  readonly order?: ContainerOrder;
+  readonly containerId?: string;
 }
 
 const aTransfer = (mbps: number | null | undefined, healthy: number): Transfer => ({
@@ -53,6 +64,7 @@ export class FakeNetwork {
   openCalls = 0;
   openApis = 0;
   readonly #clock: Clock;
+  #containerCount = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -79,13 +91,8 @@ export class FakeNetwork {
       address: PeerAddress,
       options: CallOptions = {},
       answer: (node: FakeNode) => { manner: Manner | undefined; value: T },
-      form?: TableForm,
-    ): Promise<T> =>
-      this.#call(
-        { kind, key: addressKey(address), options, ...(form ? { form } : {}) },
-        closing.signal,
-        answer,
-      );
+      sent: Pick<Call, "form" | "order" | "containerId"> = {},
+    ): Promise<T> => this.#call({ kind, key: addressKey(address), options, ...sent }, closing.signal, answer);
     return {
       probe: (address, options) =>
         call<Probe>("probe", address, options, ({ probe }) => ({
@@ -98,7 +105,7 @@ export class FakeNetwork {
           address,
           options,
           ({ exchange, rows = [] }) => ({ manner: exchange, value: aReply(rows) }),
-          form,
+          { form },
         ),
       specs: (address, options) =>
         call<NodeSpecs>("specs", address, options, ({ probe }) => ({ manner: probe, value: someSpecs })),
@@ -117,12 +124,36 @@ export class FakeNetwork {
           manner: upload,
           value: aTransfer(upload?.mbps, 50),
         })),
+      startContainer: (address, order, options) =>
+        call<StartAnswer>(
+          "start",
+          address,
+          options,
+          ({ start }) => ({ manner: start, value: start?.answer ?? this.#created() }),
+          { order },
+        ),
+      removeContainer: (address, containerId, options) =>
+        call<RemoveAnswer>(
+          "remove",
+          address,
+          options,
+          ({ remove }) => ({
+            manner: remove,
+            value: remove?.answer ?? { kind: "removed", message: "success" },
+          }),
+          { containerId },
+        ),
       release: () => undefined,
       close: () => {
         if (!closing.signal.aborted) this.openApis -= 1;
         closing.abort();
       },
     };
+  }
+
+  #created(): StartAnswer {
+    this.#containerCount += 1;
+    return { kind: "created", container: aNodeContainer({ ID: `container-${this.#containerCount}` }) };
   }
 
   async #call<T>(
@@ -144,7 +175,9 @@ export class FakeNetwork {
     } finally {
       this.openCalls -= 1;
     }
-    if (manner.fails !== undefined) throw new PeerError(manner.fails, "failed as scripted");
+    if (manner.fails !== undefined) {
+      throw new PeerError(manner.fails, "failed as scripted", { wasSent: manner.wasSent ?? true });
+    }
     made.options.onActivity?.();
     return value;
   }

@@ -1,4 +1,12 @@
-import type { NodeSpecs, PeerAddress, PeerRow, Probe, TableReply } from "../../src/peer-api/contract.js";
+import type {
+  NodeContainer,
+  NodeSpecs,
+  PeerAddress,
+  PeerRow,
+  Probe,
+  TableReply,
+} from "../../src/peer-api/contract.js";
+import { parseDockerVm } from "../../src/peer-api/docker-vm.js";
 import { bareRow } from "../../src/peer-api/ip-table-rows.js";
 import { addressKey } from "../../src/peer-api/address.js";
 import { newRecord, type NodeRecord } from "../../src/p2p/node-record.js";
@@ -38,4 +46,35 @@ export function aProbe(overrides: Partial<Probe> = {}): Probe {
 
 export function aReply(rows: readonly PeerRow[], overrides: Partial<TableReply> = {}): TableReply {
   return { rows, entryCount: rows.length, rejected: new Map(), bodyBytes: 100, elapsedMs: 1, ...overrides };
+}
+
+/** A container as today's nodes describe it; `wire` replaces keys of the description. */
+export function aNodeContainer(wire: Readonly<Record<string, unknown>> = {}): NodeContainer {
+  const container = parseDockerVm({
+    SSHUsername: "root",
+    SSHPublicKey: "ssh-ed25519 AAAA somebody\n",
+    ID: "eqLNDEiVeXBBXHRpcpCBtU",
+    TagName: "8a1d6f1e-2b3c-4d5e-8f90-123456789abc_p2p-ubuntu",
+    ImagePath: "/tmp",
+    Ports: {
+      Port: [
+        {
+          PortName: "SSH",
+          InternalPort: 22,
+          Type: "tcp",
+          ExternalPort: 44_269,
+          IsUsed: true,
+          Description: "SSH Port",
+        },
+      ],
+    },
+    GPU: "false",
+    TempPath: "",
+    BaseImage: "ubuntu:20.04",
+    LogsPath: "/tmp/",
+    SSHCommand: "",
+    ...wire,
+  });
+  if (container === undefined) throw new Error("no description of a container");
+  return container;
 }

@@ -1,0 +1,117 @@
+/**
+ * The answers of /startcontainer and /RemoveContainer. Nodes go on after they have written an error, so that text and
+ * JSON come in one body under the status of the first. Source: shared protocol notes, "Route details" and trap 7.
+ */
+import type { NodeContainer, RemoveAnswer, StartAnswer } from "./contract.js";
+import { isContainerId, parseDockerVm } from "./docker-vm.js";
+import { PeerError } from "./errors.js";
+import { type NodeAnswer, requireOk } from "./node-request.js";
+import { cleanText, maxNodeMessageLength } from "./text.js";
+
+/** Whole bodies of status 500 that were measured to leave no container behind. */
+const harmlessError = /^error: (?:Container \S* does not exist in the server|exit status 1)null$/;
+
+/**
+ * Reads what became of a container's start.
+ *
+ * A description with an id counts whatever the status, and whatever text stands before or after it: the container runs,
+ * and nobody else would know of it.
+ *
+ * @throws {PeerError} BAD_BODY: status 200 without a container's description; HTTP_STATUS: neither an answer nor an error
+ */
+export function parseStartAnswer({ httpStatus, body }: NodeAnswer): StartAnswer {
+  const answer = readMixed(bodyText(body));
+  const container = answer.documents.map(parseDockerVm).find(hasId);
+  if (container !== undefined) {
+    const message = nodeMessage(answer.before.trim() || answer.after.trim());
+    if (httpStatus === 200 && message === "") return { kind: "created", container };
+    return { kind: "createdWithError", container, httpStatus, message };
+  }
+  if (httpStatus === 200) {
+    throw new PeerError("BAD_BODY", "the answer describes no container", { httpStatus });
+  }
+  requireError(httpStatus);
+  const whole = bodyText(body);
+  const isHarmless = httpStatus === 404 || (httpStatus === 500 && harmlessError.test(whole));
+  return { kind: "refused", httpStatus, message: nodeMessage(whole), mayRun: !isHarmless };
+}
+
+/** Reads what became of a container's removal. @throws {PeerError} HTTP_STATUS: neither an answer nor an error */
+export function parseRemoveAnswer({ httpStatus, body }: NodeAnswer): RemoveAnswer {
+  const text = bodyText(body);
+  const message = nodeMessage(text);
+  if (httpStatus === 200 && !/^\s*error:/i.test(text)) return { kind: "removed", message };
+  if (httpStatus !== 200) requireError(httpStatus);
+  return { kind: "refused", httpStatus, message };
+}
+
+interface MixedBody {
+  /** Text before the first document; the whole body if there is none. */
+  readonly before: string;
+  /** JSON objects one after the other. More than one came on a single day of 2023: the first carries the proxy's ports. */
+  readonly documents: readonly unknown[];
+  readonly after: string;
+}
+
+function readMixed(body: string): MixedBody {
+  const documents: unknown[] = [];
+  const start = body.indexOf("{");
+  let position = start;
+  while (body[position] === "{") {
+    const end = endOfObject(body, position);
+    const value = parsed(body.slice(position, end));
+    if (value === undefined) break;
+    documents.push(value);
+    position = end + body.slice(end).search(/\S|$/);
+  }
+  if (documents.length === 0) return { before: body, documents, after: "" };
+  return { before: body.slice(0, start), documents, after: body.slice(position) };
+}
+
+/** Where the object ends that begins at `start`: after its last brace, or at the end of a text that closes none. */
+function endOfObject(text: string, start: number): number {
+  let depth = 0;
+  let isInString = false;
+  for (let at = start; at < text.length; at += 1) {
+    const character = text[at];
+    if (isInString) {
+      if (character === "\\") at += 1;
+      else if (character === '"') isInString = false;
+    } else if (character === '"') isInString = true;
+    else if (character === "{") depth += 1;
+    else if (character === "}") {
+      depth -= 1;
+      if (depth === 0) return at + 1;
+    }
+  }
+  return text.length;
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
+
+const hasId = (container: NodeContainer | undefined): container is NodeContainer =>
+  container !== undefined && isContainerId(container.id);
+
+/** Takes bytes that are no UTF-8 for U+FFFD, as Go does: a name spelled badly must not lose a container. */
+const bodyText = (body: Buffer): string => new TextDecoder().decode(body);
+
+/** The node's own words, without what it appends to each error: `null`, or `success`. */
+function nodeMessage(text: string): string {
+  const words = text
+    .slice(0, maxNodeMessageLength * 8)
+    .replace(/^\s*error:\s*/, "")
+    .replace(/(?<=.)(?:null|success)\s*$/s, "")
+    .replace(/\s+/g, " ");
+  return cleanText(words, maxNodeMessageLength).trim();
+}
+
+/** @throws {PeerError} HTTP_STATUS: a redirect, or a success that is none of this route's */
+function requireError(httpStatus: number): void {
+  if (httpStatus < 400) requireOk({ httpStatus });
+}
