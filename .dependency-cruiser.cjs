@@ -69,6 +69,12 @@ module.exports = {
       to: { path: "node_modules/(got|form-data)/" },
     },
     {
+      name: "lmdb-lives-in-store",
+      severity: "error",
+      from: { path: "^src/", pathNot: room("store") },
+      to: { path: "node_modules/lmdb/" },
+    },
+    {
       name: "environment-is-read-in-config",
       severity: "error",
       from: { path: "^src/", pathNot: "^src/(cli/main|config/)" },

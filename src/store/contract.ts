@@ -1,14 +1,10 @@
 /** Durable state: records, revisions and change sets. What a record means is for the room that wrote it to know. */
 
 /** A JSON object: what a record holds. Never changed in place. */
-export type RecordValue = { readonly [field: string]: JsonValue };
-export type JsonValue =
-  | string
-  | number
-  | boolean
-  | null
-  | readonly JsonValue[]
-  | { readonly [field: string]: JsonValue };
+export interface RecordValue {
+  readonly [field: string]: JsonValue;
+}
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | RecordValue;
 
 /**
  * Which commit: `<number>-<nonce>`, opaque to callers. Numbers rise by one; the nonce is fresh for each commit, because
@@ -17,7 +13,7 @@ export type JsonValue =
 export type Revision = string;
 
 export interface StoredRecord {
-  /** ASCII, 1..512 bytes. */
+  /** Printable ASCII, 1..512 bytes. */
   readonly key: string;
   readonly value: RecordValue;
   /** The commit that wrote it last. */
@@ -30,8 +26,12 @@ export interface Snapshot {
   readonly revision: Revision;
 }
 
+/** A record is written at most once by a commit. */
 export interface Commit {
-  /** Makes a repetition harmless: the same id within the history's length returns the stored answer. */
+  /**
+   * Makes a repetition harmless: while the commit of this id is in the history, its answer is returned and nothing else
+   * is done. A conflict wrote nothing and is not stored: its repetition is a new attempt. Spelled as keys are.
+   */
   readonly operationId: string;
   /** What must still be true; `undefined` = there is no such record. */
   readonly expect: readonly { readonly key: string; readonly revision: Revision | undefined }[];
@@ -43,8 +43,13 @@ export interface Commit {
 export type CommitResult =
   /** On disk, or as durable as the backend is. */
   | { readonly kind: "committed"; readonly revision: Revision }
-  /** Nothing was written: this record is not the expected one. */
-  | { readonly kind: "conflict"; readonly key: string; readonly revision: Revision | undefined };
+  /** Nothing was written: this record is not the expected one, as of `storeRevision`. */
+  | {
+      readonly kind: "conflict";
+      readonly key: string;
+      readonly revision: Revision | undefined;
+      readonly storeRevision: Revision;
+    };
 
 /** What one commit did to one record. */
 export interface RecordChange {
@@ -75,15 +80,18 @@ export interface StateStore {
   /** Reads one record. */
   get(key: string): Promise<StoredRecord | undefined>;
   /**
-   * Checks, then writes all or nothing, as one change set. Resolves when it is durable.
+   * Checks, then writes all or nothing, as one change set, even if that is empty. Resolves when it is durable.
    *
-   * At most 1,024 expectations, puts and deletes together, and 2 MiB of keys and values (`STATE_TOO_LARGE`).
+   * At most 1,024 puts and deletes, 4,096 expectations, 2 MiB of keys and values, and 8 MiB of values that are replaced
+   * or deleted (`STATE_TOO_LARGE`). What is no commit at all is `INVALID_COMMIT`.
    */
   commit(commit: Commit): Promise<CommitResult>;
   /**
-   * Reads the commits after a revision, in order, without gap or repeat, and waits for the next ones until `signal`.
+   * Reads the commits after a revision, in order, without gap or repeat, and waits for the next ones until `signal`,
+   * where it ends without an error.
    *
-   * @throws {StoreError} `REVISION_COMPACTED` if exactly this revision is not in the history any more
+   * @throws {StoreError} `REVISION_COMPACTED` if exactly this revision is not in the history any more, or the reader is
+   * slower than the history is trimmed; `STATE_STORE_UNAVAILABLE` once closed
    */
   changes(after: Revision, signal: AbortSignal): AsyncIterable<ChangeSet>;
   /** Resolves when what was asked for is durable and every file and socket is closed. Calls afterwards fail. */

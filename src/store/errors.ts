@@ -8,6 +8,8 @@ export type StoreReason =
   | "REVISION_COMPACTED"
   /** A key or a commit beyond the limits. Nothing was written. */
   | "STATE_TOO_LARGE"
+  /** A fault of the caller: a key that is none, a record written twice, a value that is no JSON. Nothing was written. */
+  | "INVALID_COMMIT"
   /** The files are no state of ours, or damaged. They stay as they are. */
   | "STATE_UNREADABLE";
 

@@ -11,6 +11,7 @@ import { rowRejections } from "../../src/peer-api/contract.js";
 import { routeLimits, speedLimits } from "../../src/peer-api/limits.js";
 import { codeOf } from "../../src/rpc/errors.js";
 import { nodeFields } from "../../src/p2p/node-fields.js";
+import { storeLimits } from "../../src/store/limits.js";
 
 /** Reads the table below a heading as rows of cells, without its two heading rows. */
 function tableBelow(file: string, heading: string, index = 0): string[][] {
@@ -71,9 +72,10 @@ describe("docs/limits.md", () => {
     for (const reason of quarantineReasons) expect(text).toContain(`${reason}, `);
   });
 
-  it("lists every limit of a crawl, of the table, of filters and of callers, and no other", () => {
+  it("lists every limit of a crawl, of the table, of the state, of filters and of callers, and no other", () => {
     expect(numbersIn(tableBelow("limits.md", "A crawl"))).toEqual(crawlLimits);
     expect(numbersIn(tableBelow("limits.md", "The IP table"))).toEqual(tableLimits);
+    expect(numbersIn(tableBelow("limits.md", "State"))).toEqual(storeLimits);
     expect(numbersIn(tableBelow("limits.md", "Filters and orders"))).toEqual(filterLimits);
     expect(numbersIn(tableBelow("limits.md", "Callers"))).toEqual(defaultLimits);
   });

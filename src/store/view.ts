@@ -1,0 +1,240 @@
+import type { Logger } from "../observability/logger.js";
+import { type Clock, systemClock } from "../system/clock.js";
+import type { ChangeSet, RecordChange, Revision, StateStore, StoredRecord } from "./contract.js";
+import { StoreError } from "./errors.js";
+import { numberOfRevision } from "./revision.js";
+
+/** What a view tells its listeners, each time after it shows it. */
+export type ViewUpdate =
+  | { readonly kind: "changed"; readonly changeSet: ChangeSet }
+  /**
+   * The history did not reach back to where the view was, so it was read anew: commits between are not told one by one.
+   * `changes` leads from what the view showed to what it shows now.
+   */
+  | { readonly kind: "resynced"; readonly revision: Revision; readonly changes: readonly RecordChange[] };
+
+export type ViewListener = (update: ViewUpdate) => void;
+
+interface Waiter {
+  readonly number: number;
+  readonly wake: () => void;
+}
+
+/** How long to wait before a store that failed is asked again, in milliseconds. Doubles. */
+const firstRetryMs = 100;
+const lastRetryMs = 5_000;
+
+/** All records of a store in memory, as of some commit, following it. Indexes are for listeners to keep. */
+export class RecordView {
+  readonly #store: StateStore;
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #listeners = new Set<ViewListener>();
+  readonly #waiters = new Set<Waiter>();
+  readonly #closed = new AbortController();
+  #records: Map<string, StoredRecord>;
+  #revision: Revision;
+  #behindSinceMs: number | undefined;
+  #following: Promise<void> | undefined;
+
+  private constructor(
+    store: StateStore,
+    logger: Logger,
+    clock: Clock,
+    records: Map<string, StoredRecord>,
+    revision: Revision,
+  ) {
+    this.#store = store;
+    this.#logger = logger;
+    this.#clock = clock;
+    this.#records = records;
+    this.#revision = revision;
+  }
+
+  /**
+   * Reads the store and follows it from there. Close it before the store.
+   *
+   * @throws {StoreError} what `load` throws
+   */
+  static async open(store: StateStore, logger: Logger, clock: Clock = systemClock): Promise<RecordView> {
+    const { records, revision } = await store.load();
+    const view = new RecordView(store, logger, clock, new Map(records), revision);
+    view.#following = view.#follow();
+    return view;
+  }
+
+  /** The latest commit that the view shows. */
+  get revision(): Revision {
+    return this.#revision;
+  }
+
+  /** How many records there are. */
+  get size(): number {
+    return this.#records.size;
+  }
+
+  /** Since when the store does not answer, wall clock in milliseconds since 1970; undefined while it does. */
+  get behindSinceMs(): number | undefined {
+    return this.#behindSinceMs;
+  }
+
+  get(key: string): StoredRecord | undefined {
+    return this.#records.get(key);
+  }
+
+  /** Walks over the records whose keys begin with `prefix`, in no order. */
+  *entries(prefix = ""): Generator<StoredRecord, void, undefined> {
+    for (const record of this.#records.values()) if (record.key.startsWith(prefix)) yield record;
+  }
+
+  /** Calls `listener` for each update from now on, in order. @returns what ends it */
+  subscribe(listener: ViewListener): () => void {
+    // A function of its own, so that one listener can be subscribed twice.
+    const own: ViewListener = (update) => listener(update);
+    this.#listeners.add(own);
+    return () => void this.#listeners.delete(own);
+  }
+
+  /**
+   * Resolves when the view shows at least this commit.
+   *
+   * @throws {StoreError} STATE_STORE_UNAVAILABLE once closed; what `signal` was aborted with
+   */
+  async reached(revision: Revision, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    const number = numberOfRevision(revision);
+    if (number <= numberOfRevision(this.#revision)) return;
+    if (this.#isClosed()) throw closedError();
+    await new Promise<void>((resolve) => {
+      const wake = (): void => {
+        this.#waiters.delete(waiter);
+        signal?.removeEventListener("abort", wake);
+        resolve();
+      };
+      const waiter: Waiter = { number, wake };
+      this.#waiters.add(waiter);
+      signal?.addEventListener("abort", wake);
+    });
+    signal?.throwIfAborted();
+    if (number > numberOfRevision(this.#revision)) throw closedError();
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+    for (const waiter of [...this.#waiters]) waiter.wake();
+    await this.#following;
+    this.#listeners.clear();
+  }
+
+  async #follow(): Promise<void> {
+    const { signal } = this.#closed;
+    let retryMs = firstRetryMs;
+    while (!this.#isClosed()) {
+      try {
+        for await (const changeSet of this.#store.changes(this.#revision, signal)) {
+          retryMs = firstRetryMs;
+          this.#behindSinceMs = undefined;
+          this.#apply(changeSet);
+        }
+      } catch (error) {
+        if (this.#isClosed()) return;
+        if (await this.#resync(error)) continue;
+        this.#behindSinceMs ??= this.#clock.nowMs();
+        await this.#pause(retryMs);
+        retryMs = (await this.#answers()) ? firstRetryMs : Math.min(retryMs * 2, lastRetryMs);
+      }
+    }
+  }
+
+  #isClosed(): boolean {
+    return this.#closed.signal.aborted;
+  }
+
+  /** Asks whether the store is back: `changes` alone is as silent when nothing happens as when nobody is there. */
+  async #answers(): Promise<boolean> {
+    try {
+      await this.#store.get("any");
+      this.#behindSinceMs = undefined;
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #apply(changeSet: ChangeSet): void {
+    const { revision, changes } = changeSet;
+    for (const { key, value } of changes) {
+      if (value === undefined) this.#records.delete(key);
+      else this.#records.set(key, { key, value, revision });
+    }
+    this.#show(revision, { kind: "changed", changeSet });
+  }
+
+  /** Reads the store anew if that is what a failure asks for. */
+  async #resync(failure: unknown): Promise<boolean> {
+    const reason = failure instanceof StoreError ? failure.reason : undefined;
+    if (reason !== "REVISION_COMPACTED") {
+      this.#logger.warn({ err: failure }, "the state store does not answer; the view stays as it is");
+      return false;
+    }
+    try {
+      const { records, revision } = await this.#store.load();
+      if (this.#isClosed()) return true;
+      const changes = difference(this.#records, records);
+      this.#logger.warn({ from: this.#revision, to: revision }, "the view was read anew");
+      this.#records = new Map(records);
+      this.#behindSinceMs = undefined;
+      this.#show(revision, { kind: "resynced", revision, changes });
+      return true;
+    } catch (error) {
+      this.#logger.warn({ err: error }, "the state cannot be read anew; the view stays as it is");
+      return false;
+    }
+  }
+
+  #show(revision: Revision, update: ViewUpdate): void {
+    this.#revision = revision;
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(update);
+      } catch (error) {
+        // One listener's fault is not the others'.
+        this.#logger.error({ err: error }, "a listener of the view failed");
+      }
+    }
+    const number = numberOfRevision(revision);
+    for (const waiter of [...this.#waiters]) if (waiter.number <= number) waiter.wake();
+  }
+
+  async #pause(delayMs: number): Promise<void> {
+    const { signal } = this.#closed;
+    await new Promise<void>((resolve) => {
+      const end = (): void => {
+        takeBack();
+        signal.removeEventListener("abort", end);
+        resolve();
+      };
+      const takeBack = this.#clock.after(delayMs, end);
+      signal.addEventListener("abort", end);
+      if (signal.aborted) end();
+    });
+  }
+}
+
+/** Finds what leads from one state to another. Values of equal revision are equal. */
+function difference(
+  from: ReadonlyMap<string, StoredRecord>,
+  to: ReadonlyMap<string, StoredRecord>,
+): readonly RecordChange[] {
+  const changes: RecordChange[] = [];
+  for (const [key, { value, revision }] of to) {
+    const old = from.get(key);
+    if (old?.revision !== revision) changes.push({ key, value, previous: old?.value });
+  }
+  for (const [key, { value }] of from) {
+    if (!to.has(key)) changes.push({ key, value: undefined, previous: value });
+  }
+  return changes;
+}
+
+const closedError = (): StoreError => new StoreError("STATE_STORE_UNAVAILABLE", "the view is closed");
