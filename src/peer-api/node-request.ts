@@ -1,8 +1,9 @@
-import type { Agent, IncomingMessage } from "node:http";
+import type { Agent, ClientRequest, IncomingMessage } from "node:http";
 import type { Agent as TlsAgent } from "node:https";
 import type { Duplex } from "node:stream";
 import got, { type OptionsInit, type Request } from "got";
 import type { CallOptions, TableForm } from "./contract.js";
+import { Departure } from "./departure.js";
 import { PeerError } from "./errors.js";
 import { toPeerError } from "./failures.js";
 import { maxHeaderBytes, type RouteLimit } from "./limits.js";
@@ -22,9 +23,6 @@ export interface NodeAnswer {
  * No retry: GETs of this API have effects. No redirect: a node could point us at our own network. No decompression: a
  * small body could become a huge one. No cookies.
  *
- * One exception: a form is sent once more if its kept connection turned out to be dead. A node that closes after each
- * answer would otherwise be probed and never give its table, and receiving the same table twice does it no harm.
- *
  * @throws {PeerError}
  */
 export async function request(
@@ -40,7 +38,7 @@ export async function request(
   const stream = nodeGot.stream(url, gotOptions(agent, sockets.tlsAgent, options.signal, form));
   // Not got's time limit: it forgets a request that still waits for one of the two sockets.
   const timer = setTimeout(() => stream.destroy(outOfTime()), options.timeoutMs ?? limit.timeoutMs);
-  const { response, body } = await readWhole(stream, limit.maxBodyBytes, options.onActivity).finally(() =>
+  const { response, body } = await readWhole(stream, limit.maxBodyBytes, options).finally(() =>
     clearTimeout(timer),
   );
   return {
@@ -80,14 +78,17 @@ function gotOptions(
 function readWhole(
   stream: Request,
   maxBodyBytes: number,
-  onActivity: CallOptions["onActivity"],
+  { signal, onActivity }: CallOptions,
 ): Promise<{ response: IncomingMessage; body: Buffer }> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
     let response: IncomingMessage | undefined;
+    const departure = new Departure();
+    stream.once("request", (sent: ClientRequest) => departure.follow(sent));
     const fail = (error: unknown): void => {
-      reject(toPeerError(error));
+      // Whatever reason the caller gave, and whatever the cut made of the stream: it is a cancellation.
+      reject(toPeerError(signal?.aborted === true ? canceled() : error, { wasSent: departure.hasLeft }));
       stream.destroy();
     };
     stream.on("response", (head: IncomingMessage) => {

@@ -47,7 +47,7 @@ export async function probe(
     }
   } catch (error) {
     const isOver = error instanceof PeerError && error.failure === "TIMEOUT";
-    if (!isOver) throw error;
+    if (!isOver || specs === undefined) throw error;
   } finally {
     deadline.close();
   }

@@ -19,7 +19,7 @@ export async function resolveName(name: string): Promise<string> {
     const { address } = await Promise.race([lookup(name, { order: "ipv4first" }), timeout]);
     return canonicalIp(address) ?? address;
   } catch (error) {
-    throw toPeerError(error);
+    throw toPeerError(error, { wasSent: false });
   } finally {
     clearTimeout(timer);
   }

@@ -1,5 +1,6 @@
 import { type IncomingMessage, request as httpRequest } from "node:http";
 import type { PeerAddress } from "./contract.js";
+import { Departure } from "./departure.js";
 import { PeerError } from "./errors.js";
 import { toPeerError } from "./failures.js";
 import { maxHeaderBytes } from "./limits.js";
@@ -37,11 +38,11 @@ export async function roundTrip(
   path: string,
   options: RoundTripOptions,
 ): Promise<RoundTrip> {
-  const attempt = { reusedSocket: false, answered: false };
+  const attempt = { reusedSocket: false, answered: false, departure: new Departure() };
   try {
     return await once(sockets, address, path, options, attempt);
   } catch (error) {
-    const failure = toPeerError(error);
+    const failure = toPeerError(error, { wasSent: attempt.departure.hasLeft });
     const wasStale = attempt.reusedSocket && !attempt.answered && failure.failure === "CONNECTION_RESET";
     if (!wasStale) throw failure;
     sockets.distrust(address);
@@ -54,7 +55,7 @@ function once(
   address: PeerAddress,
   path: string,
   options: RoundTripOptions,
-  attempt: { reusedSocket: boolean; answered: boolean },
+  attempt: { reusedSocket: boolean; answered: boolean; readonly departure: Departure },
 ): Promise<RoundTrip> {
   return new Promise((resolve, reject) => {
     const startNs = process.hrtime.bigint();
@@ -66,15 +67,17 @@ function once(
       headers: { "accept-encoding": "identity", "user-agent": "p2prc-gateway" },
       maxHeaderSize: maxHeaderBytes,
     });
+    attempt.departure.follow(request);
+    const fail = (error: unknown): void => reject(toPeerError(error, { wasSent: attempt.departure.hasLeft }));
     options.onRequest((error) => {
       request.destroy(error);
       // A request that still waits for a socket says nothing of its end.
-      reject(error);
+      fail(error);
     });
     // Not once: a socket that is cut may report more than one error.
     request.on("error", (error) => {
       attempt.reusedSocket = request.reusedSocket;
-      reject(toPeerError(error));
+      fail(error);
     });
     request.once("response", (response) => {
       attempt.answered = true;
@@ -88,14 +91,14 @@ function once(
           }),
         (error: unknown) => {
           request.destroy();
-          reject(toPeerError(error));
+          fail(error);
         },
       );
     });
     // An answer that switches protocols is no response and no error: the connection just ends.
     request.once("close", () => {
       if (!attempt.answered)
-        reject(new PeerError("CONNECTION_RESET", "the connection ended without an answer"));
+        fail(new PeerError("CONNECTION_RESET", "the connection ended without an answer"));
     });
     request.end();
   });

@@ -5,6 +5,7 @@ import { PassThrough, Readable } from "node:stream";
 import FormData from "form-data";
 import type { OptionsInit, Request } from "got";
 import type { Transfer, TransferOptions } from "./contract.js";
+import { Departure, onceConnected } from "./departure.js";
 import { PeerError } from "./errors.js";
 import { toPeerError } from "./failures.js";
 import { routeLimits, speedLimits } from "./limits.js";
@@ -30,9 +31,11 @@ export async function download(
   const timers = new Timers();
   try {
     return await new Promise((resolve, reject) => {
+      const departure = new Departure();
       // Whatever the cut made of the streams: it is a cancellation.
       const fail = (error: unknown): void =>
-        reject(signal?.aborted === true ? canceled() : toPeerError(error));
+        reject(toPeerError(signal?.aborted === true ? canceled() : error, { wasSent: departure.hasLeft }));
+      stream.once("request", (request: ClientRequest) => departure.follow(request));
       let startMs = 0;
       let bytes = 0;
       const end = (): void => {
@@ -84,14 +87,16 @@ export async function upload(url: string, sockets: NodeSockets, options: Transfe
   });
   try {
     return await new Promise((resolve, reject) => {
+      const departure = new Departure();
       // Whatever the cut made of the streams: it is a cancellation.
       const fail = (error: unknown): void =>
-        reject(signal?.aborted === true ? canceled() : toPeerError(error));
+        reject(toPeerError(signal?.aborted === true ? canceled() : error, { wasSent: departure.hasLeft }));
       timers.add(() => fail(outOfTime()), limit.wholeMs);
       timers.add(() => !file.isFlowing && fail(outOfTime()), limit.firstByteMs);
       let sent: ClientRequest | undefined;
       stream.once("request", (request: ClientRequest) => {
         sent = request;
+        departure.follow(request);
         onceConnected(request, () => {
           file.flow();
           timers.add(() => fail(outOfTime()), maxDurationMs + speedLimits.answerMs);
@@ -212,15 +217,6 @@ function gotOptions(sockets: NodeSockets, signal: AbortSignal | undefined): Opti
     agent: { http: sockets.agent },
     ...(signal === undefined ? {} : { signal }),
   };
-}
-
-function onceConnected(request: ClientRequest, action: () => void): void {
-  const look = (socket: NonNullable<ClientRequest["socket"]>): void => {
-    if (socket.connecting) socket.once("connect", action);
-    else action();
-  };
-  if (request.socket === null) request.once("socket", look);
-  else look(request.socket);
 }
 
 function limitsOf(
