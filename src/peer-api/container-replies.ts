@@ -45,6 +45,9 @@ export function parseRemoveAnswer({ httpStatus, body }: NodeAnswer): RemoveAnswe
   return { kind: "refused", httpStatus, message };
 }
 
+/** Documents read of one body: more than two were never seen. */
+const maxDocuments = 4;
+
 interface MixedBody {
   /** Text before the first document; the whole body if there is none. */
   readonly before: string;
@@ -57,7 +60,7 @@ function readMixed(body: string): MixedBody {
   const documents: unknown[] = [];
   const start = body.indexOf("{");
   let position = start;
-  while (body[position] === "{") {
+  while (body[position] === "{" && documents.length < maxDocuments) {
     const end = endOfObject(body, position);
     const value = parsed(body.slice(position, end));
     if (value === undefined) break;

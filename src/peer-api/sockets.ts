@@ -6,6 +6,12 @@ import type { CallOptions, PeerAddress } from "./contract.js";
 import { PeerError } from "./errors.js";
 import { maxSocketsPerNode } from "./limits.js";
 
+/**
+ * After how long a silence TCP shows that a connection is in use, in milliseconds: nodes think for minutes about a table
+ * or an image, and what translates addresses on the way forgets silent connections sooner.
+ */
+const keepAliveInitialDelay = 30_000;
+
 type IsAllowed = CallOptions["isAllowed"];
 
 /**
@@ -49,9 +55,9 @@ export class NodeSockets {
 
   /** Cuts every socket to one node. */
   release(address: PeerAddress): void {
-    // Without an error, whose stack would be taken a thousand times in a crawl for nobody to see.
-    const idle = this.agent.freeSockets[this.agent.getName(address)] ?? [];
+    const idle = this.#idle(address);
     for (const socket of this.#open.get(addressKey(address)) ?? []) {
+      // Without an error, whose stack would be taken a thousand times in a crawl for nobody to see.
       if (idle.includes(socket)) socket.destroy();
       else socket.destroy(canceled());
     }
@@ -64,7 +70,8 @@ export class NodeSockets {
 
   /** Closes kept sockets to a node that cannot be trusted to keep them: what may be made once only needs a new one. */
   renew(address: PeerAddress): void {
-    if (this.#fickle.has(addressKey(address))) this.release(address);
+    if (!this.#fickle.has(addressKey(address))) return;
+    for (const socket of this.#idle(address)) socket.destroy();
   }
 
   /** Cuts every socket, and opens none any more: not for a call that waited for a place either. */
@@ -85,10 +92,14 @@ export class NodeSockets {
     this.tlsAgent.destroy();
   }
 
+  #idle(address: PeerAddress): readonly Socket[] {
+    return this.agent.freeSockets[this.agent.getName(address)] ?? [];
+  }
+
   #connect(options: TcpNetConnectOpts): Socket {
     const key = addressKey({ host: options.host ?? "", port: options.port });
     const isAllowed = this.#policies.get(key);
-    const socket = connect({ ...options, noDelay: true });
+    const socket = connect({ ...options, noDelay: true, keepAlive: true, keepAliveInitialDelay });
     // Whoever has a request on it listens too; a socket that HTTP has let go, as after 101, has nobody else.
     socket.on("error", () => undefined);
     // Before a byte leaves: what http writes meanwhile waits for listeners of 'connect' that come after this one.
