@@ -9,7 +9,7 @@ interface Waiting {
 
 /** Checked and written in one turn of the event loop, so a group is bounded. */
 const maxGroupCommits = 256;
-const maxGroupBytes = 4 * 1024 * 1024;
+const maxGroupBytes = 1024 * 1024;
 
 /**
  * Commits in groups: while one is on its way to the disk, the next one gathers, and shares one transaction and one fsync.

@@ -20,8 +20,9 @@ export interface EncodedChange {
 
 /** How many entries leave with one commit: more than come in, and never long. */
 const maxTrimmed = 64;
-/** Entries kept decoded: a thousand readers at the log's end read each one once. */
-const maxDecoded = 64;
+/** Entries kept decoded, so that many readers near the log's end decode each one once; large ones are not. */
+const maxDecoded = 512;
+const maxDecodedCharacters = 16_384;
 
 /** The log of commits, bounded, and the operation ids of exactly those. */
 export class History {
@@ -68,8 +69,7 @@ export class History {
     const text = this.#files.log.get(number);
     if (text === undefined) return undefined;
     const changeSet = decode(text);
-    // A large one is not worth its memory.
-    if (text.length < 65_536) {
+    if (text.length <= maxDecodedCharacters) {
       this.#decoded.set(number, changeSet);
       const [oldest] = this.#decoded.keys();
       if (this.#decoded.size > maxDecoded && oldest !== undefined) this.#decoded.delete(oldest);

@@ -20,6 +20,7 @@ import { type HistoryLimits, storeLimits } from "./limits.js";
 import { causeOfFailedWrite, toStoreError } from "./lmdb-errors.js";
 import { type LmdbFiles, openLmdbFiles } from "./lmdb-files.js";
 import { makeRevision, numberOfRevision } from "./revision.js";
+import { Turns } from "./turns.js";
 
 export interface LmdbStoreOptions {
   /** Holds the files and nothing else. One process owns it: the caller sees to that. */
@@ -36,7 +37,7 @@ export interface LmdbStoreOptions {
 const openFolders = new Set<string>();
 
 /** How long reading may hold the event loop, in milliseconds. */
-const sliceMs = 8;
+const sliceMs = 4;
 
 /**
  * Opens the state in a folder; makes it if there is none.
@@ -66,6 +67,7 @@ class LmdbStore implements StateStore {
   readonly #forget: () => void;
   /** Readers at the log's end. */
   readonly #sleeping = new Set<() => void>();
+  readonly #turns = new Turns();
   readonly #loads = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
@@ -114,8 +116,8 @@ class LmdbStore implements StateStore {
   async *changes(after: Revision, signal: AbortSignal): AsyncGenerator<ChangeSet, void, undefined> {
     this.#requireOpen();
     const start = this.#findStart(after);
-    let wake: (() => void) | undefined;
-    const onAbort = (): void => wake?.();
+    let wake: () => void = () => undefined;
+    const onAbort = (): void => wake();
     signal.addEventListener("abort", onAbort);
     try {
       let number = start;
@@ -127,14 +129,14 @@ class LmdbStore implements StateStore {
           number += 1;
           yield changeSet;
           if (performance.now() < sliceEnd) continue;
-          await nextTurn();
         } else {
           await new Promise<void>((resolve) => {
             wake = resolve;
-            this.#sleeping.add(resolve);
+            this.#sleeping.add(wake);
           });
-          if (wake !== undefined) this.#sleeping.delete(wake);
+          this.#sleeping.delete(wake);
         }
+        await this.#turns.next();
         sliceEnd = performance.now() + sliceMs;
       }
     } finally {
