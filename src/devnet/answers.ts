@@ -41,7 +41,7 @@ export interface Drip {
 }
 
 /** What a request is for, where faults make a difference. */
-export type Purpose = "exchange" | "download" | "upload" | "other";
+export type Purpose = "exchange" | "download" | "upload" | "create" | "remove" | "other";
 
 /** What a fault may use: the request, and the answer a healthy node would give. */
 export interface Scene {

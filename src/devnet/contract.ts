@@ -1,7 +1,14 @@
 /** What a devnet takes and gives: P2PRC nodes on loopback, for the demo, the tests and the benchmark. */
 
+import type { ContainerLedger } from "./container-ledger.js";
+import type { ContainerOptions } from "./container-options.js";
 import type { DialectName } from "./dialects.js";
 import type { FaultPlan, FaultName } from "./faults.js";
+import type { Container } from "./runtime.js";
+
+export type { ContainerCreate, ContainerLedger, ContainerRemoval } from "./container-ledger.js";
+export type { ContainerOptions } from "./container-options.js";
+export type { Container } from "./runtime.js";
 
 /**
  * How healthy nodes know each other.
@@ -33,7 +40,10 @@ export interface DevnetOptions {
   readonly entryNodes?: number | undefined;
   /** Spoken by turns, mixed by the seed. @default every one that the port allows */
   readonly dialects?: readonly DialectName[] | undefined;
-  /** File that each call is appended to as a JSON line. @default memory only */
+  /**
+   * File that each call is appended to as a JSON line, and each event of a container as well, with an fsync before the
+   * node answers. @default memory only
+   */
   readonly ledgerPath?: string | undefined;
   /** Address of the first node; the next ones follow, without those ending in .0 and .255. @default "127.0.1.1" */
   readonly firstAddress?: string | undefined;
@@ -63,6 +73,8 @@ export interface DevnetOptions {
   readonly victimPort?: number | undefined;
   /** How late nodes with the fault `slow` answer, in milliseconds, 0..600000. @default 5000 */
   readonly slowDelayMs?: number | undefined;
+  /** How containers behave. @default they listen, without delays */
+  readonly containers?: ContainerOptions | undefined;
 }
 
 export interface DevnetNode {
@@ -78,7 +90,10 @@ export interface DevnetNode {
 
 /** One request that a node read to its end; of GET /upload also one that broke off in its body. */
 export interface LedgerCall {
-  /** When the request was complete, or, for GET /50 and GET /upload, when the call was over: ISO 8601, UTC. */
+  /**
+   * When the request was complete; for GET /50 and GET /upload when the call was over, for routes of containers when
+   * their work was done: ISO 8601, UTC.
+   */
   readonly time: string;
   /** Address of the node, as in `DevnetNode.address`. */
   readonly node: string;
@@ -100,7 +115,8 @@ export interface LedgerCall {
 /** Picks calls; what is left out does not matter. `path` is compared without the query. */
 export type CallPattern = Partial<Pick<LedgerCall, "node" | "method" | "path" | "status">>;
 
-export interface Ledger {
+/** The calls of container routes are also kept as creates and removals, from the moment they have come. */
+export interface Ledger extends ContainerLedger {
   readonly calls: readonly LedgerCall[];
   /** The calls that match, oldest first. */
   matching(pattern: CallPattern): readonly LedgerCall[];
@@ -120,8 +136,16 @@ export interface DevnetView {
   readonly entryAddresses: readonly string[];
 }
 
+/** One node, as it is now. */
+export interface NodeControl {
+  /** Its containers, oldest first. */
+  readonly containers: readonly Container[];
+}
+
 export interface Devnet extends DevnetView {
   readonly ledger: Ledger;
+  /** @param which its position in `nodes`, or its address. @throws {DevnetError} there is no such node */
+  node(which: number | string): NodeControl;
   /** Stops listening and drops every connection. */
   close(): Promise<void>;
 }

@@ -1,16 +1,19 @@
 /** Opens a devnet in this process. `devnet-process.ts` opens one in a process of its own. */
 
+import { randomUUID } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import type { Socket } from "node:net";
 import { at } from "./at.js";
 import { buildBadBodies } from "./bad-bodies.js";
-import type { Devnet, DevnetOptions } from "./contract.js";
+import type { Devnet, DevnetOptions, NodeControl } from "./contract.js";
+import { DevnetError } from "./errors.js";
 import { openLedger } from "./ledger.js";
 import { canListenOnIpv6, listenOnAll } from "./listening.js";
 import { drawNetwork, type PlannedNode } from "./network.js";
 import { checkOptions } from "./options.js";
 import { createRandom } from "./random.js";
-import { serve, type Stage } from "./serving.js";
+import type { Stage } from "./call.js";
+import { serve } from "./serving.js";
 import { buildSites, describeNodes, type Site } from "./sites.js";
 import { createUploadReader } from "./upload-rows.js";
 
@@ -35,7 +38,14 @@ export async function openDevnet(options: DevnetOptions): Promise<Devnet> {
   const chunk = Buffer.alloc(chunkBytes, bodies.noise);
   const siteBySocket: SiteBySocket = new WeakMap();
   const http = createHttpServer(
-    { options: checked, ledger, bodies, chunk, readRows: createUploadReader() },
+    {
+      options: checked,
+      ledger,
+      bodies,
+      chunk,
+      readRows: createUploadReader(),
+      nameCall: createCallNames(),
+    },
     siteBySocket,
   );
   /** Open connections, each with what resolves once it is closed. */
@@ -62,15 +72,36 @@ export async function openDevnet(options: DevnetOptions): Promise<Devnet> {
     nodes,
     entryAddresses: nodes.slice(0, checked.entryNodes).map((node) => node.address),
     ledger,
+    node: (which) => controlOf(siteOf(built, which)),
     close: async () => {
       const closed = [listening.close(), ...connections.values()];
       for (const socket of connections.keys()) socket.destroy();
       // Calls that break off here are recorded as their connections close.
       await Promise.all(closed);
+      await Promise.all(built.flatMap(({ host }) => host?.runtime.close() ?? []));
       await ledger.close();
     },
   };
 }
+
+/** Names that no other devnet gives, not even one that appends to the same ledger. */
+function createCallNames(): () => string {
+  const run = randomUUID();
+  let count = 0;
+  return () => `${run}-${++count}`;
+}
+
+function siteOf(sites: readonly Site[], which: number | string): Site {
+  const found = typeof which === "number" ? sites[which] : sites.find(({ address }) => address === which);
+  if (found === undefined) throw new DevnetError(`node ${which}: there is no such node`);
+  return found;
+}
+
+const controlOf = ({ host }: Site): NodeControl => ({
+  get containers() {
+    return host?.runtime.containers ?? [];
+  },
+});
 
 /** One HTTP server for all addresses: it never listens itself, its connections are handed to it. */
 function createHttpServer(stage: Stage, siteBySocket: SiteBySocket): Server {

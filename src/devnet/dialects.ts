@@ -6,6 +6,7 @@
  */
 
 import { ipv6Host, type Seat } from "./addresses.js";
+import type { GenerationName } from "./docker-vm.js";
 import { goJson } from "./go-json.js";
 
 /** What a node knows of a peer, before a dialect spells it. */
@@ -93,6 +94,8 @@ export interface Dialect {
   readonly showsImages?: boolean;
   /** GET /50 is there from 2021-03-21 on, a day after GET /upload. @default true */
   readonly offersDownload?: boolean;
+  /** How it spells a container; null before there were any. @default "2023-12" */
+  readonly containers?: GenerationName | null;
   /** For three days of April 2021 a table was read with GET. We answer both: a crawl needs POST. @default false */
   readonly readsTableWithGet?: boolean;
   /** No P2PRC server has /server_specs; a foreign one, written from the documentation, has only that. @default false */
@@ -108,17 +111,36 @@ export const dialects = {
     showsImages: false,
     offersDownload: false,
     readsTableWithGet: true,
+    containers: null,
   },
-  "2021-03-21": { columns: [lower.ipv4, ...measures2021], listsItself: false, showsImages: false },
-  "2021-06": { columns: [lower.ipv4, lower.ipv6, ...measures2021] },
-  "2021-07": { columns: [lower.ipv4, lower.ipv6, ...measures2021, lower.serverPort] },
-  "2022-12": { columns: [lower.ipv4, lower.ipv6, ...measures2021, lower.serverPort, lower.proxyPort] },
+  "2021-03-21": {
+    columns: [lower.ipv4, ...measures2021],
+    listsItself: false,
+    showsImages: false,
+    containers: null,
+  },
+  "2021-06": { columns: [lower.ipv4, lower.ipv6, ...measures2021], containers: "2021-05" },
+  "2021-07": {
+    columns: [lower.ipv4, lower.ipv6, ...measures2021, lower.serverPort],
+    containers: "2021-07",
+  },
+  "2022-12": {
+    columns: [lower.ipv4, lower.ipv6, ...measures2021, lower.serverPort, lower.proxyPort],
+    containers: "2021-10",
+  },
   "2023-01-17": {
     columns: [go.name, lower.ipv4, lower.ipv6, ...measures2021, lower.serverPort, lower.proxyPort],
+    containers: "2021-10",
   },
-  "2023-01-24": { columns: [go.name, ...address2023, go.natText, go.escape] },
-  "2023-03": { columns: [go.name, ...address2023, go.natText, go.escape, go.customBytes] },
-  "2023-09": { columns: [go.name, ...address2023, go.natText, go.escape, go.customText] },
+  "2023-01-24": { columns: [go.name, ...address2023, go.natText, go.escape], containers: "2021-10" },
+  "2023-03": {
+    columns: [go.name, ...address2023, go.natText, go.escape, go.customBytes],
+    containers: "2021-10",
+  },
+  "2023-09": {
+    columns: [go.name, ...address2023, go.natText, go.escape, go.customText],
+    containers: "2023-08",
+  },
   "2023-12": {
     columns: [go.name, ...address2023, go.bareMetalSshPort, go.natText, go.escape, go.customText],
   },

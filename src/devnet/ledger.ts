@@ -1,34 +1,66 @@
 /** Which call came to which node: in memory, and on disk as JSON lines when a file is named. */
 
-import { createWriteStream, type WriteStream } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { type ContainerEvent, type ContainerLedger, createContainerBook } from "./container-ledger.js";
 import type { CallPattern, Ledger, LedgerCall } from "./contract.js";
 import { DevnetError } from "./errors.js";
+import { openLineFile } from "./line-file.js";
 
 export interface OpenLedger extends Ledger {
   record(call: LedgerCall): void;
+  /** Resolves once the event is on the disk, at once where no file is named. */
+  note(event: ContainerEvent): Promise<void>;
   close(): Promise<void>;
 }
 
 /** @throws {DevnetError} the file cannot be opened for appending */
 export async function openLedger(path: string | undefined): Promise<OpenLedger> {
-  const file = path === undefined ? undefined : await openLineFile(path);
+  const fail = (cause: unknown): never => {
+    throw new DevnetError(`ledger ${path ?? ""}: ${(cause as Error).message}`, { cause });
+  };
+  const file = path === undefined ? undefined : await openLineFile(path).catch(fail);
   const calls: LedgerCall[] = [];
+  const book = createContainerBook();
+  let isClosed = false;
   return {
     ...viewOf(calls),
+    creates: book.creates,
+    removals: book.removals,
     record: (call) => {
       calls.push(call);
-      file?.append(JSON.stringify(call));
+      if (!isClosed) file?.append(JSON.stringify(call));
     },
-    flush: async () => file?.flush(),
-    close: async () => file?.close(),
+    note: async (event) => {
+      book.take(event);
+      if (!isClosed) await file?.appendForGood(JSON.stringify(event));
+    },
+    flush: async () => file?.flush().catch(fail),
+    close: async () => {
+      isClosed = true;
+      await file?.close();
+    },
   };
 }
 
-/** Reads what a ledger wrote. A last line that is not finished yet is left out. */
+/** Reads the calls that a ledger wrote. A last line that is not finished yet is left out. */
 export async function readLedger(path: string): Promise<readonly LedgerCall[]> {
+  return (await readLines(path)).filter((line): line is LedgerCall => !isContainerEvent(line));
+}
+
+/** Reads what a ledger wrote about containers, also of a devnet that was killed. */
+export async function readContainerLedger(path: string): Promise<ContainerLedger> {
+  const book = createContainerBook();
+  for (const line of await readLines(path)) if (isContainerEvent(line)) book.take(line);
+  return book;
+}
+
+type Line = LedgerCall | ContainerEvent;
+
+const isContainerEvent = (line: Line): line is ContainerEvent => "event" in line;
+
+async function readLines(path: string): Promise<readonly Line[]> {
   const lines = (await readFile(path, "utf8")).split("\n");
-  return lines.slice(0, -1).map((line) => JSON.parse(line) as LedgerCall);
+  return lines.slice(0, -1).map((line) => JSON.parse(line) as Line);
 }
 
 /** Whether a call is one of those meant. */
@@ -46,44 +78,3 @@ function viewOf(calls: readonly LedgerCall[]): Pick<Ledger, "calls" | "matching"
     calls.filter((call) => matches(call, pattern));
   return { calls, matching, count: (pattern = {}) => matching(pattern).length };
 }
-
-interface LineFile {
-  append(line: string): void;
-  /** @throws {DevnetError} a line could not be written */
-  flush(): Promise<void>;
-  close(): Promise<void>;
-}
-
-async function openLineFile(path: string): Promise<LineFile> {
-  const file = await openForAppending(path);
-  let failure: Error | undefined;
-  let written = Promise.resolve();
-  // A full disk must not stop the nodes: it is told to whoever asks for the file.
-  file.on("error", (error) => (failure ??= error));
-  const flush = async (): Promise<void> => {
-    await written;
-    if (failure !== undefined) throw ledgerError(path, failure);
-  };
-  return {
-    append: (line) => {
-      // Writes end in the order they were begun: once the last one is done, all are.
-      written = new Promise((resolve) => file.write(`${line}\n`, () => resolve()));
-    },
-    flush,
-    close: async () => {
-      await written;
-      await new Promise<void>((resolve) => (file.closed ? resolve() : file.close(() => resolve())));
-    },
-  };
-}
-
-function openForAppending(path: string): Promise<WriteStream> {
-  return new Promise((resolve, reject) => {
-    const file = createWriteStream(path, { flags: "a" });
-    file.once("error", (error) => reject(ledgerError(path, error)));
-    file.once("open", () => resolve(file));
-  });
-}
-
-const ledgerError = (path: string, cause: Error): DevnetError =>
-  new DevnetError(`ledger ${path}: ${cause.message}`, { cause });

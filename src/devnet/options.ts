@@ -2,6 +2,7 @@
 
 import { isIPv4 } from "node:net";
 import { hostsOfNet, ipv6Host } from "./addresses.js";
+import { type CheckedContainerOptions, checkContainerOptions } from "./container-options.js";
 import type { DevnetOptions, Shape, SpeedTestFile } from "./contract.js";
 import { type DialectName, dialectNames, portBefore2021July, tellsPort, tellsSeat } from "./dialects.js";
 import { DevnetError } from "./errors.js";
@@ -32,6 +33,7 @@ export interface CheckedOptions {
   readonly victimHosts: readonly string[];
   readonly victimPort: number | undefined;
   readonly slowDelayMs: number;
+  readonly containers: CheckedContainerOptions;
 }
 
 export const speedTestFiles: readonly SpeedTestFile[] = ["present", "missing"];
@@ -66,6 +68,7 @@ export function checkOptions(options: DevnetOptions): CheckedOptions {
     rowsPerTable: whole("rowsPerTable", options.rowsPerTable ?? 6, 2, 4096),
     dialects: chooseDialects(options.dialects, { port, ...crowds }),
     ledgerPath: options.ledgerPath,
+    containers: checkContainerOptions(options.containers ?? {}),
     slowDelayMs: whole("slowDelayMs", options.slowDelayMs ?? 5_000, 0, 600_000),
     bandwidthMbps: rates("bandwidthMbps", options.bandwidthMbps),
     uploadMbps: rates("uploadMbps", options.uploadMbps),

@@ -1,39 +1,15 @@
 /** Serves one request: read it, decide on the answer, write the call into the ledger, answer after the delay. */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Answer } from "./answers.js";
-import type { BadBodies } from "./bad-bodies.js";
-import type { LedgerCall } from "./contract.js";
-import { answerOf, uploadBytesReadWith } from "./faults.js";
-import type { OpenLedger } from "./ledger.js";
-import type { CheckedOptions } from "./options.js";
+import { answerTo, type Call, record, sendAfter, type Stage } from "./call.js";
+import { containerRouteOf } from "./container-routes.js";
+import { serveContainerCall } from "./container-serving.js";
+import { uploadBytesReadWith } from "./faults.js";
 import { readBody } from "./request-body.js";
 import { isSpeedUpload, route, routeSpeedUpload, type Routed } from "./routes.js";
-import { send, statusOf } from "./sending.js";
+import { statusOf } from "./sending.js";
 import type { Site } from "./sites.js";
-import type { Tally } from "./tally.js";
 import { readUploadBody } from "./upload-reading.js";
-import type { UploadReader } from "./upload-rows.js";
-
-/** What serving a request takes. */
-export interface Stage {
-  readonly options: CheckedOptions;
-  readonly ledger: OpenLedger;
-  readonly bodies: BadBodies;
-  /** Bytes that the speed test's file consists of. */
-  readonly chunk: Buffer;
-  readonly readRows: UploadReader;
-}
-
-interface Call {
-  readonly site: Site;
-  readonly method: string;
-  /** With the query. */
-  readonly path: string;
-  readonly response: ServerResponse;
-  readonly stage: Stage;
-  readonly tally: Tally;
-}
 
 export function serve(site: Site, request: IncomingMessage, response: ServerResponse, stage: Stage): void {
   const { method = "", url: path = "", headers } = request;
@@ -43,6 +19,11 @@ export function serve(site: Site, request: IncomingMessage, response: ServerResp
     return;
   }
   readBody(request, (body) => {
+    const containerRoute = containerRouteOf(site.host, method, path);
+    if (containerRoute !== undefined) {
+      void serveContainerCall(call, containerRoute, body.length);
+      return;
+    }
     const routed = route(site, { method, path, contentType: headers["content-type"], body });
     const answer = answerTo(call, routed);
     const [status, requestBytes] = [statusOf(answer), body.length];
@@ -88,25 +69,6 @@ function serveSpeedUpload(call: Call, request: IncomingMessage): void {
   const reading = readUploadBody(request, { line: site.uploadLine, stopAfterBytes, onRead });
 }
 
-function answerTo({ site, path, stage }: Call, { healthy, purpose }: Routed): Answer {
-  return answerOf(site.fault, {
-    healthy,
-    purpose,
-    path,
-    bodies: stage.bodies,
-    slowDelayMs: stage.options.slowDelayMs,
-    otherNode: site.otherNode,
-    falseTable: site.falseTable,
-  });
-}
-
-function record(
-  { site, method, path, stage }: Call,
-  facts: Omit<LedgerCall, "time" | "node" | "method" | "path">,
-): void {
-  stage.ledger.record({ time: new Date().toISOString(), node: site.address, method, path, ...facts });
-}
-
 function uploadOf(
   routed: Routed,
   stage: Stage,
@@ -114,19 +76,3 @@ function uploadOf(
   if (routed.upload === undefined) return undefined;
   return { rows: stage.readRows(routed.upload), partBytes: routed.upload.length };
 }
-
-function sendAfter({ site, response, stage, tally }: Call, answer: Answer): void {
-  const delayMs = stage.options.delayMs + latenessMs(answer);
-  const source = { chunk: stage.chunk, line: site.downloadLine };
-  if (delayMs === 0) {
-    send(response, answer, source, tally);
-    return;
-  }
-  const timer = setTimeout(() => {
-    if (!response.destroyed) send(response, answer, source, tally);
-  }, delayMs);
-  // A closed devnet must not keep its process alive for an answer nobody waits for.
-  timer.unref();
-}
-
-const latenessMs = (answer: Answer): number => ("lateByMs" in answer ? (answer.lateByMs ?? 0) : 0);

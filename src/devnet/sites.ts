@@ -4,7 +4,9 @@ import { hostPort } from "./addresses.js";
 import { at } from "./at.js";
 import type { DevnetNode } from "./contract.js";
 import { type HealthyAnswer, replyWith } from "./answers.js";
+import type { ContainerHost } from "./container-routes.js";
 import { type Dialect, encodeTable, type PeerRecord } from "./dialects.js";
+import { generations } from "./docker-vm.js";
 import { createFalseTables } from "./false-tables.js";
 import type { FaultName } from "./faults.js";
 import { createLine, type Line } from "./line.js";
@@ -13,6 +15,7 @@ import type { PlannedNode } from "./network.js";
 import type { CheckedOptions } from "./options.js";
 import { createRandom, type Random } from "./random.js";
 import { jsonReply, missingFile, type Reply, speedFileBytes } from "./replies.js";
+import { createRuntime } from "./runtime.js";
 
 export interface Site {
   readonly address: string;
@@ -21,6 +24,8 @@ export interface Site {
   readonly specs: Reply;
   readonly table: Reply;
   readonly images: Reply;
+  /** Where its containers run; undefined before there were any. */
+  readonly host: ContainerHost | undefined;
   readonly speedFile: HealthyAnswer;
   readonly downloadLine: Line;
   readonly uploadLine: Line;
@@ -48,12 +53,28 @@ export function buildSites(
     specs: jsonReply(encodeSpecs(node.machine, node.dialect)),
     table: jsonReply(encodeTable(node.dialect, tableOf(node, nodes, port, random))),
     images: jsonReply(encodeImages(node.machine)),
+    host: hostOf(node, position, options),
     speedFile: isFilePresent ? { kind: "download", sizeBytes: speedFileBytes } : replyWith(missingFile),
     downloadLine: createLine(dealt(options.bandwidthMbps, position), nowMs),
     uploadLine: createLine(dealt(options.uploadMbps, position), nowMs),
     falseTable: falseTableOf(node),
     otherNode,
   }));
+}
+
+function hostOf(node: PlannedNode, position: number, options: CheckedOptions): ContainerHost | undefined {
+  const { generations: dealtNames, listens, sshDelayMs } = options.containers;
+  const { containers: ownName = "2023-12" } = node.dialect;
+  const name = dealtNames === undefined ? ownName : at(dealtNames, position % dealtNames.length);
+  if (name === null) return undefined;
+  const generation = generations[name];
+  const { host, isProxied, machine } = node;
+  return {
+    generation,
+    runtime: createRuntime({ host, generation, isProxied, listens, sshDelayMs }),
+    imageNames: machine.images.map(([image]) => image),
+    hasGpu: machine.gpu !== null,
+  };
 }
 
 const addressOf = (node: PlannedNode, port: number): string => hostPort(node.host, port + node.portOffset);

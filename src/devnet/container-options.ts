@@ -1,0 +1,57 @@
+/** How a devnet's containers behave, completed and checked. */
+
+import { generationNames, type GenerationName } from "./docker-vm.js";
+import { DevnetError } from "./errors.js";
+
+/** Plain values only, as all options of a devnet. */
+export interface ContainerOptions {
+  /**
+   * Whether the ports of containers are open: SSH with a banner, the others with HTTP. Without, a container takes no
+   * socket and its ports lead nowhere. @default true
+   */
+  readonly listens?: boolean | undefined;
+  /** How long a new container hangs up on SSH before it sends a banner, in milliseconds, 0..600000. @default 0 */
+  readonly sshDelayMs?: number | undefined;
+  /** How long a node builds before the container exists, in milliseconds, 0..600000. @default 0 */
+  readonly createDelayMs?: number | undefined;
+  /** How long a removal takes before the container is gone, in milliseconds, 0..600000. @default 0 */
+  readonly removeDelayMs?: number | undefined;
+  /**
+   * Which containers the nodes spell, dealt to them by position, again and again.
+   * @default those of the day that a node's dialect begins; two dialects are older than the first one
+   */
+  readonly generations?: readonly GenerationName[] | undefined;
+}
+
+export interface CheckedContainerOptions {
+  readonly listens: boolean;
+  readonly sshDelayMs: number;
+  readonly createDelayMs: number;
+  readonly removeDelayMs: number;
+  readonly generations: readonly GenerationName[] | undefined;
+}
+
+/** @throws {DevnetError} an option is out of its range */
+export function checkContainerOptions(options: ContainerOptions): CheckedContainerOptions {
+  return {
+    listens: options.listens ?? true,
+    sshDelayMs: delay("sshDelayMs", options.sshDelayMs),
+    createDelayMs: delay("createDelayMs", options.createDelayMs),
+    removeDelayMs: delay("removeDelayMs", options.removeDelayMs),
+    generations: checkGenerations(options.generations),
+  };
+}
+
+function delay(name: string, ms = 0): number {
+  if (Number.isInteger(ms) && ms >= 0 && ms <= 600_000) return ms;
+  throw new DevnetError(`containers ${name} ${ms}: not a whole number from 0 to 600000`);
+}
+
+function checkGenerations(names: ContainerOptions["generations"]): ContainerOptions["generations"] {
+  if (names === undefined) return undefined;
+  if (names.length === 0) throw new DevnetError("containers generations: at least one is needed");
+  const unknown = names.find((name) => !generationNames.includes(name));
+  if (unknown !== undefined)
+    throw new DevnetError(`containers generation ${unknown}: none of ${generationNames.join(", ")}`);
+  return names;
+}
