@@ -1,7 +1,7 @@
 /** What a node does with a request it has read, and what decides it. */
 
 import type { BadBodies } from "./bad-bodies.js";
-import type { Reply } from "./replies.js";
+import { jsonType, type Reply } from "./replies.js";
 
 /** The two answers that healthy nodes give. */
 export type HealthyAnswer =
@@ -23,6 +23,7 @@ export type Answer =
   | { readonly kind: "silence" }
   /** Drops the connection with a TCP reset. */
   | { readonly kind: "reset" }
+  | Cut
   | Drip
   /** Headers, the text, then filling as fast as the caller takes it, for ever. */
   | { readonly kind: "flood"; readonly opening: string; readonly filling: string };
@@ -40,6 +41,17 @@ export interface Drip {
   readonly statedBytes?: number;
 }
 
+/** The beginning of a reply, then the end of the connection. */
+export interface Cut {
+  readonly kind: "cut";
+  readonly status: number;
+  /** All that is sent. */
+  readonly bytes: Buffer;
+  readonly isWhole: boolean;
+  /** Whether the node is gone after it. */
+  readonly crashes: boolean;
+}
+
 /** What a request is for, where faults make a difference. */
 export type Purpose = "exchange" | "download" | "upload" | "create" | "remove" | "other";
 
@@ -52,6 +64,8 @@ export interface Scene {
   readonly path: string;
   readonly bodies: BadBodies;
   readonly slowDelayMs: number;
+  /** Where replies that are cut end; undefined = in their middle. */
+  readonly cutAfterBytes: number | undefined;
   /** Another node, `HOST:PORT`. */
   readonly otherNode: string;
   /** The table of a node that lies; empty for everybody else. */
@@ -61,3 +75,12 @@ export interface Scene {
 export type Spoil = (scene: Scene) => Answer;
 
 export const replyWith = (reply: Reply): Answer & { readonly kind: "reply" } => ({ kind: "reply", reply });
+
+export const spoilBody = (body: Buffer, contentType = jsonType): Answer =>
+  replyWith({ status: 200, contentType, body });
+
+/** Strikes requests of one purpose only; to all others the node is a healthy one. */
+export const onlyIn =
+  (purpose: Purpose, spoil: Spoil): Spoil =>
+  (scene) =>
+    scene.purpose === purpose ? spoil(scene) : scene.healthy;

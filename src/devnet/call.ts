@@ -21,6 +21,8 @@ export interface Stage {
   /** Bytes that the speed test's file consists of. */
   readonly chunk: Buffer;
   readonly readRows: UploadReader;
+  /** Takes a node off the network. */
+  readonly stopNode: (site: Site) => void;
   /** Names a call, unlike any other. */
   readonly nameCall: () => string;
 }
@@ -43,6 +45,7 @@ export function answerTo({ site, path, stage }: Call, { healthy, purpose }: Rout
     path,
     bodies: stage.bodies,
     slowDelayMs: stage.options.slowDelayMs,
+    cutAfterBytes: stage.options.containers.replyCutAfterBytes,
     otherNode: site.otherNode,
     falseTable: site.falseTable,
   });
@@ -58,6 +61,7 @@ export function record(
 /** Sends the answer once the node's delay is over, if somebody still waits for it. */
 export function sendAfter({ site, response, stage, tally }: Call, answer: Answer): void {
   const delayMs = stage.options.delayMs + latenessMs(answer);
+  if (answer.kind === "cut" && answer.crashes) response.once("close", () => stage.stopNode(site));
   const source = { chunk: stage.chunk, line: site.downloadLine };
   if (delayMs === 0) {
     send(response, answer, source, tally);

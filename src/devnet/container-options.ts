@@ -17,6 +17,13 @@ export interface ContainerOptions {
   /** How long a removal takes before the container is gone, in milliseconds, 0..600000. @default 0 */
   readonly removeDelayMs?: number | undefined;
   /**
+   * How much of a reply leaves a node whose fault cuts it, status line and headers included, 0..1000000000.
+   * @default half of it
+   */
+  readonly replyCutAfterBytes?: number | undefined;
+  /** The id that nodes with the fault `fixed-id-create` give every container. @default "sameForAllOfTheirNodes" */
+  readonly fixedId?: string | undefined;
+  /**
    * Which containers the nodes spell, dealt to them by position, again and again.
    * @default those of the day that a node's dialect begins; two dialects are older than the first one
    */
@@ -28,6 +35,8 @@ export interface CheckedContainerOptions {
   readonly sshDelayMs: number;
   readonly createDelayMs: number;
   readonly removeDelayMs: number;
+  readonly replyCutAfterBytes: number | undefined;
+  readonly fixedId: string;
   readonly generations: readonly GenerationName[] | undefined;
 }
 
@@ -35,16 +44,21 @@ export interface CheckedContainerOptions {
 export function checkContainerOptions(options: ContainerOptions): CheckedContainerOptions {
   return {
     listens: options.listens ?? true,
-    sshDelayMs: delay("sshDelayMs", options.sshDelayMs),
-    createDelayMs: delay("createDelayMs", options.createDelayMs),
-    removeDelayMs: delay("removeDelayMs", options.removeDelayMs),
+    sshDelayMs: whole("sshDelayMs", options.sshDelayMs ?? 0, 600_000),
+    createDelayMs: whole("createDelayMs", options.createDelayMs ?? 0, 600_000),
+    removeDelayMs: whole("removeDelayMs", options.removeDelayMs ?? 0, 600_000),
+    replyCutAfterBytes:
+      options.replyCutAfterBytes === undefined
+        ? undefined
+        : whole("replyCutAfterBytes", options.replyCutAfterBytes, 1_000_000_000),
+    fixedId: options.fixedId ?? "sameForAllOfTheirNodes",
     generations: checkGenerations(options.generations),
   };
 }
 
-function delay(name: string, ms = 0): number {
-  if (Number.isInteger(ms) && ms >= 0 && ms <= 600_000) return ms;
-  throw new DevnetError(`containers ${name} ${ms}: not a whole number from 0 to 600000`);
+function whole(name: string, value: number, most: number): number {
+  if (Number.isInteger(value) && value >= 0 && value <= most) return value;
+  throw new DevnetError(`containers ${name} ${value}: not a whole number from 0 to ${most}`);
 }
 
 function checkGenerations(names: ContainerOptions["generations"]): ContainerOptions["generations"] {

@@ -1,15 +1,17 @@
 /** Serves a call of a container route: note it, do it, note what became of it, answer. */
 
+import type { ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { replyWith } from "./answers.js";
+import { type Answer, replyWith } from "./answers.js";
 import { answerTo, type Call, record, sendAfter } from "./call.js";
+import { effectOf } from "./container-faults.js";
 import type { ContainerEvent } from "./container-ledger.js";
-import { type ContainerHost, removeContainer, startContainer } from "./container-routes.js";
-import type { Reply } from "./replies.js";
+import { type ContainerHost, removeContainer, removedReply, startContainer } from "./container-routes.js";
+import { goJson } from "./go-json.js";
+import { type Reply, textReply } from "./replies.js";
 import { statusOf } from "./sending.js";
 import { type Query, readQuery } from "./start-query.js";
 
-type Note = (facts: Facts) => Promise<void>;
 /** An event, without what all events of a call have in common. */
 type Facts = ContainerEvent extends infer Event
   ? Event extends ContainerEvent
@@ -32,47 +34,73 @@ export async function serveContainerCall(
   if (site.host === undefined) return;
   const closed = new Promise<void>((resolve) => response.once("close", resolve));
   const name = stage.nameCall();
-  const note: Note = (facts) =>
+  const note = (facts: Facts): Promise<void> =>
     stage.ledger.note({ call: name, time: new Date().toISOString(), node: site.address, ...facts });
   const query = readQuery(path);
   await note({ event: "asked", route, url: path, query: Object.fromEntries(query) });
-  const work = route === "start" ? start : remove;
-  const reply = await work(site.host, { call, query, note });
+  const { reply, done } = await (route === "start" ? start : remove)(call, site.host, query);
   const answer = answerTo(call, {
     healthy: replyWith(reply),
     purpose: route === "start" ? "create" : "remove",
   });
+  if (done !== undefined) await note(done(answer));
   const hasLeft = response.destroyed;
   record(call, { status: hasLeft ? null : statusOf(answer), requestBytes });
   if (!hasLeft) sendAfter(call, answer);
   await closed;
-  const status = response.headersSent ? statusOf(answer) : null;
-  const isComplete = answer.kind === "reply" && response.headersSent && response.writableFinished;
-  await note({ event: "answered", status, isComplete });
+  const hasBegun = response.headersSent || call.tally.sentBytes > 0;
+  await note({
+    event: "answered",
+    status: hasBegun ? statusOf(answer) : null,
+    isComplete: hasBegun && isWhole(answer, response),
+  });
 }
 
-interface Work {
-  readonly call: Call;
-  readonly query: Query;
-  readonly note: Note;
+/** What a healthy node says, and what has been done, which may depend on what is really said. */
+interface Worked {
+  readonly reply: Reply;
+  readonly done?: (answer: Answer) => Facts;
 }
 
-async function start(host: ContainerHost, { call, query, note }: Work): Promise<Reply> {
-  await pass(call.stage.options.containers.createDelayMs);
-  const { reply, container } = await startContainer(host, query);
-  if (container !== undefined) {
-    const isTold = reply.body.includes(JSON.stringify(container.vm.id));
-    await note({ event: "created", id: container.vm.id, isTold });
-  }
-  return reply;
+async function start({ site, stage }: Call, host: ContainerHost, query: Query): Promise<Worked> {
+  const { createDelayMs, fixedId } = stage.options.containers;
+  await pass(createDelayMs);
+  const { isIdle, idOf } = effectOf(site.fault, "create");
+  if (isIdle === true) return { reply: textReply(500, "error: exit status 1null") };
+  const { reply, container } = await startContainer(host, query, idOf?.(fixedId));
+  if (container === undefined) return { reply };
+  const { id } = container.vm;
+  return { reply, done: (answer) => ({ event: "created", id, isTold: tells(answer, id) }) };
 }
 
-async function remove(host: ContainerHost, { call, query, note }: Work): Promise<Reply> {
-  await pass(call.stage.options.containers.removeDelayMs);
+async function remove({ site, stage }: Call, host: ContainerHost, query: Query): Promise<Worked> {
+  await pass(stage.options.containers.removeDelayMs);
+  if (effectOf(site.fault, "remove").isIdle === true) return { reply: removedReply };
   const { reply, isRemoved } = await removeContainer(host, query);
-  if (isRemoved) await note({ event: "removed", id: query.get("id") ?? "0" });
-  return reply;
+  const id = query.get("id") ?? "0";
+  return isRemoved ? { reply, done: () => ({ event: "removed", id }) } : { reply };
 }
+
+/** Whether the id is in what is sent. */
+function tells(answer: Answer, id: string): boolean {
+  const spelled = goJson(id);
+  switch (answer.kind) {
+    case "reply":
+      return answer.reply.body.includes(spelled);
+    case "cut":
+      return answer.bytes.includes(spelled);
+    case "flood":
+      return answer.opening.includes(spelled);
+    case "download":
+    case "drip":
+    case "silence":
+    case "reset":
+      return false;
+  }
+}
+
+const isWhole = (answer: Answer, response: ServerResponse): boolean =>
+  answer.kind === "cut" ? answer.isWhole : answer.kind === "reply" && response.writableFinished;
 
 /** A closed devnet must not keep its process alive for work nobody waits for. */
 const pass = async (ms: number): Promise<void> => {

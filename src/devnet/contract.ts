@@ -138,8 +138,26 @@ export interface DevnetView {
 
 /** One node, as it is now. */
 export interface NodeControl {
+  readonly address: string;
+  readonly isListening: boolean;
+  readonly fault: FaultName | undefined;
   /** Its containers, oldest first. */
   readonly containers: readonly Container[];
+  /** Ends P2PRC there: connections are cut, new ones refused. Containers go on, unless the whole machine goes. */
+  stop(options?: StopOptions): Promise<void>;
+  /** Starts P2PRC again, on the same port. @throws {DevnetError} somebody else has taken it */
+  start(): Promise<void>;
+  /**
+   * Has the node fail in another way from now on, or no more.
+   *
+   * @throws {DevnetError} the fault is one that is decided before a node listens
+   */
+  setFault(fault: FaultName | undefined): void;
+}
+
+export interface StopOptions {
+  /** Whether the ports of its containers close as well, for good. @default false */
+  readonly machineToo?: boolean | undefined;
 }
 
 export interface Devnet extends DevnetView {

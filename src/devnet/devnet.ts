@@ -1,26 +1,22 @@
 /** Opens a devnet in this process. `devnet-process.ts` opens one in a process of its own. */
 
 import { randomUUID } from "node:crypto";
-import { createServer, type Server } from "node:http";
-import type { Socket } from "node:net";
 import { at } from "./at.js";
 import { buildBadBodies } from "./bad-bodies.js";
+import { createConnections } from "./connections.js";
 import type { Devnet, DevnetOptions, NodeControl } from "./contract.js";
 import { DevnetError } from "./errors.js";
+import { createHttpServer } from "./http-server.js";
 import { openLedger } from "./ledger.js";
 import { canListenOnIpv6, listenOnAll } from "./listening.js";
 import { drawNetwork, type PlannedNode } from "./network.js";
+import { createNodeControl } from "./node-control.js";
 import { checkOptions } from "./options.js";
 import { createRandom } from "./random.js";
-import type { Stage } from "./call.js";
-import { serve } from "./serving.js";
 import { buildSites, describeNodes, type Site } from "./sites.js";
 import { createUploadReader } from "./upload-rows.js";
 
 export type * from "./contract.js";
-
-/** Which node a connection belongs to. */
-type SiteBySocket = WeakMap<Socket, Site>;
 
 const chunkBytes = 256 * 1024;
 
@@ -35,36 +31,35 @@ export async function openDevnet(options: DevnetOptions): Promise<Devnet> {
   const network = drawNetwork({ ...checked, ipv6: ipv6Available ? checked.ipv6 : 0 });
   const ledger = await openLedger(checked.ledgerPath);
   const bodies = buildBadBodies(createRandom(checked.seed));
-  const chunk = Buffer.alloc(chunkBytes, bodies.noise);
-  const siteBySocket: SiteBySocket = new WeakMap();
-  const http = createHttpServer(
-    {
-      options: checked,
-      ledger,
-      bodies,
-      chunk,
-      readRows: createUploadReader(),
-      nameCall: createCallNames(),
-    },
-    siteBySocket,
-  );
-  /** Open connections, each with what resolves once it is closed. */
-  const connections = new Map<Socket, Promise<void>>();
+  const http = createHttpServer({
+    options: checked,
+    ledger,
+    bodies,
+    chunk: Buffer.alloc(chunkBytes, bodies.noise),
+    readRows: createUploadReader(),
+    nameCall: createCallNames(),
+    stopNode: ({ address }) => void controlOf(controls, address).stop(),
+  });
+  const connections = createConnections<PlannedNode>();
   // Filled as soon as the port is known. Nobody has been told it before that: an earlier caller is a stray one.
   const sites = new Map<PlannedNode, Site>();
   const listenable = network.filter((node) => node.fault !== "refuse");
   const listening = await listenOnAll(listenable, checked.port, (socket, node) => {
-    const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
-    connections.set(socket, closed);
-    void closed.then(() => connections.delete(socket));
-    admit(socket, sites.get(node), http, siteBySocket);
+    connections.add(socket, node);
+    const site = sites.get(node);
+    if (site === undefined) socket.destroy();
+    else http.admit(socket, site);
   }).catch(async (error: unknown) => {
     await ledger.close();
     throw error;
   });
   const { port } = listening;
   const built = buildSites(network, port, checked, () => performance.now());
-  for (const [position, node] of network.entries()) sites.set(node, at(built, position));
+  const controls = network.map((node, position) => {
+    const site = at(built, position);
+    sites.set(node, site);
+    return createNodeControl({ node, site, listening, connections });
+  });
   const nodes = describeNodes(network, port);
   return {
     port,
@@ -72,12 +67,10 @@ export async function openDevnet(options: DevnetOptions): Promise<Devnet> {
     nodes,
     entryAddresses: nodes.slice(0, checked.entryNodes).map((node) => node.address),
     ledger,
-    node: (which) => controlOf(siteOf(built, which)),
+    node: (which) => controlOf(controls, which),
     close: async () => {
-      const closed = [listening.close(), ...connections.values()];
-      for (const socket of connections.keys()) socket.destroy();
       // Calls that break off here are recorded as their connections close.
-      await Promise.all(closed);
+      await Promise.all([listening.close(), connections.cut()]);
       await Promise.all(built.flatMap(({ host }) => host?.runtime.close() ?? []));
       await ledger.close();
     },
@@ -91,40 +84,9 @@ function createCallNames(): () => string {
   return () => `${run}-${++count}`;
 }
 
-function siteOf(sites: readonly Site[], which: number | string): Site {
-  const found = typeof which === "number" ? sites[which] : sites.find(({ address }) => address === which);
+function controlOf(controls: readonly NodeControl[], which: number | string): NodeControl {
+  const found =
+    typeof which === "number" ? controls[which] : controls.find(({ address }) => address === which);
   if (found === undefined) throw new DevnetError(`node ${which}: there is no such node`);
   return found;
-}
-
-const controlOf = ({ host }: Site): NodeControl => ({
-  get containers() {
-    return host?.runtime.containers ?? [];
-  },
-});
-
-/** One HTTP server for all addresses: it never listens itself, its connections are handed to it. */
-function createHttpServer(stage: Stage, siteBySocket: SiteBySocket): Server {
-  // No time limits, as in Go's server: nodes that hang must be able to.
-  const http = createServer(
-    { keepAliveTimeout: 0, headersTimeout: 0, requestTimeout: 0 },
-    (request, response) => {
-      const site = siteBySocket.get(request.socket);
-      if (site === undefined) request.socket.destroy();
-      else serve(site, request, response, stage);
-    },
-  );
-  http.on("clientError", (_error, socket) => socket.destroy());
-  return http;
-}
-
-function admit(socket: Socket, site: Site | undefined, http: Server, siteBySocket: SiteBySocket): void {
-  if (site === undefined) {
-    socket.destroy();
-  } else if (site.fault === "reset") {
-    socket.resetAndDestroy();
-  } else {
-    siteBySocket.set(socket, site);
-    http.emit("connection", socket);
-  }
 }

@@ -1,6 +1,7 @@
 /** The ways a node can fail. One table: the fault's name and what becomes of a request. */
 
-import { type Answer, type Purpose, replyWith, type Scene, type Spoil } from "./answers.js";
+import { type Answer, onlyIn, replyWith, type Scene, type Spoil, spoilBody } from "./answers.js";
+import { type ContainerFaultName, containerFaults } from "./container-faults.js";
 import {
   fileReply,
   jsonType,
@@ -13,9 +14,6 @@ import {
 } from "./replies.js";
 
 const mebibyte = 2 ** 20;
-
-const spoilBody = (body: Buffer, contentType = jsonType): Answer =>
-  replyWith({ status: 200, contentType, body });
 
 /** Bodies that never end begin as valid JSON of the right shape: a reader cannot give up early. */
 const endlessBody = (scene: Scene): { opening: string; filling: string } =>
@@ -70,12 +68,6 @@ export const answerFaults = {
 } as const satisfies Record<string, Spoil>;
 
 type AnswerFaultName = keyof typeof answerFaults;
-
-/** Strikes requests of one purpose only; to all others the node is a healthy one. */
-const onlyIn =
-  (purpose: Purpose, spoil: Spoil): Spoil =>
-  (scene) =>
-    scene.purpose === purpose ? spoil(scene) : scene.healthy;
 
 /** Faults of the speed test: probe and exchange are healthy. */
 export const bandwidthFaults = {
@@ -153,7 +145,8 @@ export type FaultName =
   | TableFaultName
   | AnswerFaultName
   | `${AnswerFaultName}-exchange`
-  | keyof typeof bandwidthFaults;
+  | keyof typeof bandwidthFaults
+  | ContainerFaultName;
 
 /** How many nodes have which fault. */
 export type FaultPlan = Readonly<Partial<Record<FaultName, number>>>;
@@ -164,6 +157,7 @@ const spoils = Object.fromEntries([
   ...Object.entries(answerFaults),
   ...Object.entries(answerFaults).map(([name, spoil]) => [`${name}-exchange`, onlyIn("exchange", spoil)]),
   ...Object.entries(bandwidthFaults),
+  ...Object.entries(containerFaults),
 ]) as Record<FaultName, Spoil>;
 
 export const faultNames = Object.keys(spoils) as readonly FaultName[];

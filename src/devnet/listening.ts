@@ -4,8 +4,13 @@ import { createServer, type Server, type Socket } from "node:net";
 import { hostPort, ipv6Host, type Seat } from "./addresses.js";
 import { DevnetError } from "./errors.js";
 
-export interface Listening {
+export interface Listening<Taken extends Seat> {
   readonly port: number;
+  isOn(seat: Taken): boolean;
+  /** Stops listening on one seat; its connections are not touched, and are waited for. */
+  stop(seat: Taken): Promise<void>;
+  /** Listens on a seat again. @throws {DevnetError} somebody else has taken it */
+  start(seat: Taken): Promise<void>;
   /** Stops listening; connections are not touched. */
   close(): Promise<void>;
 }
@@ -23,7 +28,7 @@ export async function listenOnAll<Taken extends Seat>(
   seats: readonly Taken[],
   port: number,
   onConnection: (socket: Socket, seat: Taken) => void,
-): Promise<Listening> {
+): Promise<Listening<Taken>> {
   if (port !== 0) return bindAll(seats, port, onConnection);
   for (let pick = 1; ; pick++) {
     try {
@@ -49,16 +54,21 @@ async function bindAll<Taken extends Seat>(
   seats: readonly Taken[],
   wantedPort: number,
   onConnection: (socket: Socket, seat: Taken) => void,
-): Promise<Listening> {
-  const servers: Server[] = [];
+): Promise<Listening<Taken>> {
+  const servers = new Map<Taken, Server>();
+  const stop = async (seat: Taken): Promise<void> => {
+    const server = servers.get(seat);
+    servers.delete(seat);
+    await new Promise<void>((resolve) => (server === undefined ? resolve() : server.close(() => resolve())));
+  };
   const close = async (): Promise<void> => {
-    await Promise.all(servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
+    await Promise.all([...servers.keys()].map(stop));
   };
   const bind = async (seat: Taken, port: number): Promise<number> => {
     // As Go and Node's own HTTP server do: else an answer in two packets waits 40 ms for an acknowledgement.
     const server = createServer({ noDelay: true }, (socket) => onConnection(socket, seat));
     const boundPort = await listen(server, seat.host, port);
-    servers.push(server);
+    servers.set(seat, server);
     return boundPort;
   };
   try {
@@ -68,7 +78,10 @@ async function bindAll<Taken extends Seat>(
     const results = await Promise.allSettled(others.map((seat) => bind(seat, port + seat.portOffset)));
     const failed = results.find((result) => result.status === "rejected");
     if (failed !== undefined) throw failed.reason;
-    return { port, close };
+    const start = async (seat: Taken): Promise<void> => {
+      if (!servers.has(seat)) await bind(seat, port + seat.portOffset);
+    };
+    return { port, isOn: (seat) => servers.has(seat), stop, start, close };
   } catch (error) {
     await close();
     throw error;

@@ -8,14 +8,14 @@ import type { StartOrder } from "./start-query.js";
 
 export interface Container {
   readonly vm: VmRecord;
-  /** `created`: Docker made it and could not start it. */
-  readonly state: "running" | "created";
+  /** `created`: Docker made it and could not start it. `exited`: the machine was off since. */
+  readonly state: "running" | "created" | "exited";
   /** When it was made: ISO 8601, UTC. */
   readonly createdAt: string;
 }
 
 export interface CreateOptions {
-  readonly state: Container["state"];
+  readonly state: "running" | "created";
   /** @default one of its own */
   readonly id?: string | undefined;
 }
@@ -27,7 +27,9 @@ export interface Runtime {
   create(order: StartOrder, options: CreateOptions): Promise<Container>;
   /** Resolves once its ports are free. @returns false if there is no such container */
   remove(id: string): Promise<boolean>;
-  /** Removes every container. */
+  /** Closes the ports of all containers, which stay, as a machine that is switched off. */
+  halt(): Promise<void>;
+  /** Removes every container, also those that are being made. */
   close(): Promise<void>;
 }
 
@@ -88,6 +90,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       return container;
     },
     remove,
+    halt: async () => {
+      const open = [...kept.values()].flat().flatMap(({ sockets }) => sockets ?? []);
+      for (const [id, list] of kept) kept.set(id, list.map(exited));
+      await Promise.all(open.map((sockets) => sockets.close()));
+    },
     close: async () => {
       isClosed = true;
       const all = [...kept.values()].flat();
@@ -96,6 +103,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     },
   };
 }
+
+const exited = ({ container }: Kept): Kept => ({
+  container: container.state === "running" ? { ...container, state: "exited" } : container,
+  sockets: undefined,
+});
 
 type PlannedPort = Pick<VmPort, "name" | "isUsed" | "description"> & {
   /** @default the same as outside */

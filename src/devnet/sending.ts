@@ -2,6 +2,7 @@
 
 import type { ServerResponse } from "node:http";
 import type { Answer, Drip } from "./answers.js";
+import { sendCut, statusBytes } from "./cut-reply.js";
 import { type DownloadSource, sendDownload } from "./download.js";
 import { jsonType, type Reply } from "./replies.js";
 import { type Tally, writeCounted } from "./tally.js";
@@ -21,6 +22,8 @@ export function statusOf(answer: Answer): number | null {
     case "drip":
     case "flood":
       return 200;
+    case "cut":
+      return answer.bytes.length < statusBytes ? null : answer.status;
     case "silence":
     case "reset":
       return null;
@@ -41,6 +44,9 @@ export function send(response: ServerResponse, answer: Answer, source: DownloadS
       return;
     case "flood":
       flood(response, answer.opening, answer.filling, tally);
+      return;
+    case "cut":
+      sendCut(response, answer, tally);
       return;
     case "reset":
       response.socket?.resetAndDestroy();

@@ -20,7 +20,8 @@ import { createRuntime } from "./runtime.js";
 export interface Site {
   readonly address: string;
   readonly dialect: Dialect;
-  readonly fault: FaultName | undefined;
+  /** May be changed while the node runs. */
+  fault: FaultName | undefined;
   readonly specs: Reply;
   readonly table: Reply;
   readonly images: Reply;

@@ -1,15 +1,16 @@
-import { connect, type Socket } from "node:net";
 import { createGunzip } from "node:zlib";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { type Devnet, type DevnetOptions, openDevnet } from "../../src/devnet/devnet.js";
 import { answerFaults, everyFault, type FaultName, faultNames } from "../../src/devnet/faults.js";
+import { createTalker, type Heard } from "../support/talker.js";
+
+const { talk, hangUpAll } = createTalker();
 
 let opened: Devnet[] = [];
-let sockets: Socket[] = [];
 afterEach(async () => {
-  for (const socket of sockets) socket.destroy();
+  hangUpAll();
   await Promise.all(opened.map((devnet) => devnet.close()));
-  [opened, sockets] = [[], []];
+  opened = [];
 });
 
 /** An entry node, and one node with the fault. */
@@ -33,45 +34,6 @@ const form = '--x\r\nContent-Disposition: form-data; name="json"; filename="t"\r
 const exchange =
   "POST /IpTable HTTP/1.1\r\nHost: node\r\nConnection: close\r\nContent-Type: multipart/form-data; boundary=x\r\n" +
   `Content-Length: ${form.length}\r\n\r\n${form}`;
-
-interface Heard {
-  /** Status line and headers. */
-  head: string;
-  /** What follows, with the framing of chunks. */
-  body: Buffer;
-  /** How the connection ended: `closed`, a system error, or `open` if it was left as enough was heard or nothing came. */
-  end: string;
-  elapsedMs: number;
-}
-
-/** Sends raw bytes and listens until the connection ends, enough was heard, or nothing came for so long. */
-function talk(address: string, request: string, enoughBytes = Infinity, silenceMs = 10_000): Promise<Heard> {
-  const [host, port] = address.split(":");
-  const socket = connect({ host: host!, port: Number(port) });
-  sockets.push(socket);
-  const chunks: Buffer[] = [];
-  const begun = performance.now();
-  return new Promise((resolve) => {
-    const settle = (end: string): void => {
-      socket
-        .removeAllListeners()
-        .on("error", () => undefined)
-        .pause();
-      const bytes = Buffer.concat(chunks);
-      const split = bytes.indexOf("\r\n\r\n");
-      const head = bytes.toString("latin1", 0, Math.max(0, split));
-      resolve({ head, body: bytes.subarray(split + 4), end, elapsedMs: performance.now() - begun });
-    };
-    socket.setTimeout(silenceMs, () => settle("open"));
-    socket.on("connect", () => socket.write(request));
-    socket.on("data", (chunk) => {
-      chunks.push(chunk);
-      if (socket.bytesRead >= enoughBytes) settle("open");
-    });
-    socket.on("error", (error: NodeJS.ErrnoException) => settle(error.code!));
-    socket.on("close", () => settle("closed"));
-  });
-}
 
 const isJson = ({ body }: Heard): boolean => {
   try {
@@ -202,7 +164,7 @@ describe("a faulty node", () => {
 
 describe("a network with every fault at once", () => {
   it("has one node of each, and closes at once with callers waiting on them", async () => {
-    const devnet = await openDevnet({ nodes: 60, faults: everyFault });
+    const devnet = await openDevnet({ nodes: 120, faults: everyFault });
     expect(new Set(devnet.nodes.flatMap((node) => node.fault ?? []))).toEqual(new Set(faultNames));
     const calls = devnet.nodes.map(({ address, fault }) => ({ fault, heard: talk(address, exchange, 1) }));
     await Promise.all(calls.filter(({ fault }) => fault === undefined).map(({ heard }) => heard));

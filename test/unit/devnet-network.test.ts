@@ -57,7 +57,7 @@ describe("the devnet's network", () => {
 
   it("is the same for the same seed, answers included, and another one for another seed", () => {
     const bodies = (seed: number): string[] =>
-      sitesOf({ nodes: 60, seed, faults: everyFault }).map(
+      sitesOf({ nodes: 120, seed, faults: everyFault }).map(
         (site) => `${site.specs.body.toString()}${site.table.body.toString()}`,
       );
     expect(bodies(7)).toEqual(bodies(7));
@@ -65,7 +65,7 @@ describe("the devnet's network", () => {
   });
 
   it("has exactly the faults that were asked for, and none at an entry node", () => {
-    const nodes = draw({ nodes: 60, faults: { ...everyFault, refuse: 4 }, entryNodes: 3 });
+    const nodes = draw({ nodes: 120, faults: { ...everyFault, refuse: 4 }, entryNodes: 3 });
     const faults = nodes.flatMap((node) => node.fault ?? []);
     expect(faults.sort()).toEqual([...faultNames, "refuse", "refuse", "refuse"].sort());
     expect(nodes.slice(0, 3).every((node) => node.fault === undefined)).toBe(true);
