@@ -104,12 +104,17 @@ describe.each(routes)("$name", ({ requestLine, limit, body, kind, call }) => {
   });
 
   it("waits for no other call", async () => {
+    let takeBoth: () => void;
+    const bothTaken = new Promise<void>((resolve) => (takeBoth = resolve));
     const node = await aNode((socket, seen) => {
       if (seen.path !== "/server_info") sends(body)(socket, seen);
+      else if (node.requests.length === 2) takeBoth();
     });
     const api = anApi();
     const holding = [api.specs(node.address), api.specs(node.address)].map(failureOf);
-    const answers = await Promise.all(Array.from({ length: 5 }, () => call(api, node.address)));
+    await bothTaken;
+    const calls = Array.from({ length: 5 }, () => call(api, node.address, { timeoutMs: 2_000 }));
+    const answers = await Promise.all(calls);
     expect(answers.map((answer) => answer.kind)).toEqual(Array.from({ length: 5 }, () => kind));
     api.close();
     await Promise.all(holding);
