@@ -38,10 +38,23 @@ module.exports = {
       "receives PeerApi as an argument",
     ),
     only(
+      "containers",
+      [
+        "^src/store/(contract|errors|view)\\.ts$",
+        "^src/peer-api/(contract|errors|address|docker-vm)\\.ts$",
+        "^src/p2p/contract\\.ts$",
+        "^src/observability/logger\\.ts$",
+        room("filter"),
+        room("system"),
+      ],
+      "receives PeerApi, StateStore and the IP table as arguments",
+    ),
+    only(
       "rpc",
       [
         room("gen"),
-        "^src/p2p/(contract|errors)\\.ts$",
+        "^src/(p2p|containers)/(contract|errors)\\.ts$",
+        "^src/store/errors\\.ts$",
         "^src/peer-api/(contract|errors|address)\\.ts$",
         "^src/observability/",
       ],

@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { v7 as uuidv7 } from "uuid";
 import type { GatewayConfig } from "./config/config.js";
+import type { ContainerService } from "./containers/contract.js";
+import { openContainerService } from "./containers/service.js";
 import { publicIpText } from "./config/schemas.js";
 import { socketPathOf } from "./config/socket-path.js";
 import { takeBaseFolder } from "./gateway/base-owner.js";
@@ -20,6 +22,8 @@ import { fetchPublicAddress } from "./peer-api/public-address.js";
 import { resolveName } from "./peer-api/resolve-name.js";
 import { buildTableForm } from "./peer-api/table-form.js";
 import { registerClientService } from "./rpc/client-service.js";
+import { openLmdbStore } from "./store/lmdb-store.js";
+import { RecordView } from "./store/view.js";
 import { mapErrors } from "./rpc/error-mapping.js";
 import { validateRequests } from "./rpc/validation.js";
 
@@ -59,27 +63,104 @@ export async function openApp({ config, logger, listen }: AppOptions): Promise<A
       "INSECURE BIND: whoever reaches this port is the operator of this gateway: no TLS, no authentication",
     );
   }
+  // The socket comes first: whoever serves it owns the folder, and with it the state. Early calls wait.
+  const opening = deferred<ContainerService>();
   const gateway = await takeBaseFolder(socketPath, () =>
     openGateway({
       ...(listen ? { listen: config.listen } : {}),
       socketPath,
       routes: (router, door) =>
-        registerClientService(router, { ipTable, caller: door === "socket" ? "operator" : "remote" }),
+        registerClientService(router, {
+          ipTable,
+          containers: opening.promise,
+          caller: door === "socket" ? "operator" : "remote",
+        }),
       interceptors: [mapErrors(logger), validateRequests()],
       corsOrigins: config.corsOrigins,
       logger,
     }),
   );
+  let state: OpenState;
+  try {
+    state = await openState(config, logger, ipTable, draining.signal);
+    opening.resolve(state.containers);
+  } catch (error) {
+    opening.reject(error);
+    await gateway.close(0);
+    throw error;
+  }
   return {
     url: gateway.url,
     socketPath,
     async close() {
       draining.abort();
+      gateway.setServing(false);
+      // Before the socket goes, and with it the ownership of the folder: outcomes are still written.
+      await state.containers.close();
       await gateway.close();
       // A caller who was cut off leaves a crawl behind that has not written yet.
       await ipTable.close();
+      await state.close();
     },
   };
+}
+
+interface OpenState {
+  readonly containers: ContainerService;
+  close(): Promise<void>;
+}
+
+/** Opens the state of containers and groups, in the base folder. @throws {StoreError} */
+async function openState(
+  config: GatewayConfig,
+  logger: Logger,
+  ipTable: IpTableService,
+  draining: AbortSignal,
+): Promise<OpenState> {
+  const store = await openLmdbStore({ folder: join(config.baseDir, ".p2prc", "state") });
+  try {
+    const view = await RecordView.open(store, logger);
+    const containers = await openContainerService({
+      store,
+      view,
+      clock: systemClock,
+      logger,
+      directory: ipTable,
+      openPeerApi,
+      newId: () => uuidv7(),
+      ownPublicKey: () => Promise.resolve(""),
+      gatewayId: uuidv7(),
+      // One process owns the state: every other owner has ended.
+      isOwnerGone: () => true,
+      draining,
+    });
+    return {
+      containers,
+      async close() {
+        await view.close();
+        await store.close();
+      },
+    };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+function deferred<T>(): {
+  readonly promise: Promise<T>;
+  resolve(value: T): void;
+  reject(error: unknown): void;
+} {
+  let resolve!: (value: T) => void;
+  let reject!: (error: unknown) => void;
+  const promise = new Promise<T>((taken, refused) => {
+    resolve = taken;
+    reject = refused;
+  });
+  // Nobody may be waiting.
+  promise.catch(() => undefined);
+  return { promise, resolve, reject };
 }
 
 function openIpTable(config: GatewayConfig, logger: Logger, draining: AbortSignal): IpTableService {

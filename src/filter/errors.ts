@@ -1,4 +1,4 @@
-/** Why a filter or an order is refused. The only error this room throws. */
+/** Why a filter or an order is refused. */
 export class FilterError extends Error {
   override readonly name = "FilterError";
   /** Where in the text, from 1, in characters (Unicode code points); one past the end if something is missing there. */
@@ -19,4 +19,9 @@ export function quoted(text: string): string {
   const characters = Array.from(text);
   const isLong = characters.length > maxQuoted;
   return JSON.stringify(isLong ? `${characters.slice(0, maxQuoted).join("")}…` : text);
+}
+
+/** Why a page token is refused: it is no token, or one of another list. */
+export class PageTokenError extends Error {
+  override readonly name = "PageTokenError";
 }

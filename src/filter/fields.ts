@@ -72,7 +72,7 @@ export const repeatedText = <R>(get: ManyGetter<R, string>): Field<R> => repeate
 
 export const repeatedInteger = <R>(get: ManyGetter<R, number>): Field<R> => repeated(integerType, get);
 
-export const repeatedDecimal = <R>(get: ManyGetter<R, number>): Field<R> => repeated(decimalType, get);
+export const repeatedBoolean = <R>(get: ManyGetter<R, boolean>): Field<R> => repeated(booleanType, get);
 
 /** Texts by key, each a field of its own: `labels.KEY`. A key with an empty text is set. */
 export function mapOfText<R>(get: Getter<R, ReadonlyMap<string, string>>): Field<R> {

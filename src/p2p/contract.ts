@@ -218,6 +218,17 @@ export interface IpTableService {
   specs(node: string, options: SpecsOptions): Promise<NonNullable<Node["specs"]>>;
   /** Asks a node which images it builds. */
   images(node: string, options: CallerOptions): Promise<readonly NodeImage[]>;
+  /**
+   * Finds the node that a caller names, without contacting it.
+   *
+   * @returns whether it is contacted as typed: an operator names it, or put it into the table
+   */
+  locate(
+    node: string,
+    caller: Caller,
+  ): Promise<{ readonly address: PeerAddress; readonly isAsTyped: boolean }>;
+  /** Judges the address of a connected socket for a node that is not contacted as typed. */
+  allowsConnected(remoteAddress: string): boolean;
   /** Ends crawls that still run, and resolves when what they learnt is written. */
   close(): Promise<void>;
 }

@@ -60,21 +60,35 @@ export function createIpTableService(deps: ServiceDeps): IpTableService {
       return (await callNode(deps, text, options, (api, address, call) => api.images(address, call))).result;
     },
 
+    locate: async (text, caller) => await locate(deps, text, caller),
+    allowsConnected: (remoteAddress) => policy.allowsConnected(remoteAddress),
+
     close: () => crawls.close(),
   };
 }
 
+async function locate(
+  { table, policy }: ServiceDeps,
+  text: string,
+  caller: CallerOptions["caller"],
+): Promise<{ address: PeerAddress; isAsTyped: boolean }> {
+  const { address, record } = findNode(text, await table.read(), caller);
+  const isAsTyped = caller === "operator" || record?.origin === "operator";
+  // A literal is judged before anything is written down of it; a name is judged by its socket.
+  if (!isAsTyped && isIpLiteral(address)) requireAllowed(address, "node", caller, policy);
+  return { address, isAsTyped };
+}
+
 /** Calls one node for one caller, on sockets that are gone afterwards. */
 async function callNode<T>(
-  { table, policy, openPeerApi }: ServiceDeps,
+  deps: ServiceDeps,
   text: string,
   { caller, signal }: CallerOptions,
   call: (api: PeerApi, address: PeerAddress, options: CallOptions) => Promise<T>,
 ): Promise<{ key: string; result: T }> {
-  const { address, record } = findNode(text, await table.read(), caller);
-  const isAsTyped = caller === "operator" || record?.origin === "operator";
-  const isAllowed = isAsTyped ? undefined : policy.allowsConnected;
-  const api = openPeerApi();
+  const { address, isAsTyped } = await locate(deps, text, caller);
+  const isAllowed = isAsTyped ? undefined : deps.policy.allowsConnected;
+  const api = deps.openPeerApi();
   try {
     return { key: keyOf({ address }), result: await call(api, address, { isAllowed, signal }) };
   } finally {

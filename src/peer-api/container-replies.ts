@@ -9,7 +9,8 @@ import { type NodeAnswer, requireOk } from "./node-request.js";
 import { cleanText, maxNodeMessageLength } from "./text.js";
 
 /** Whole bodies of status 500 that were measured to leave no container behind. */
-const harmlessError = /^error: (?:Container \S* does not exist in the server|exit status 1)null$/;
+const failedBuild = /^error: exit status 1null$/;
+const unknownImage = /^error: Container \S* does not exist in the servernull$/;
 
 /**
  * Reads what became of a container's start.
@@ -32,8 +33,9 @@ export function parseStartAnswer({ httpStatus, body }: NodeAnswer): StartAnswer 
   }
   requireError(httpStatus);
   const whole = bodyText(body);
-  const isHarmless = httpStatus === 404 || (httpStatus === 500 && harmlessError.test(whole));
-  return { kind: "refused", httpStatus, message: nodeMessage(whole), mayRun: !isHarmless };
+  const isImageUnknown = httpStatus === 500 && unknownImage.test(whole);
+  const isHarmless = httpStatus === 404 || isImageUnknown || (httpStatus === 500 && failedBuild.test(whole));
+  return { kind: "refused", httpStatus, message: nodeMessage(whole), mayRun: !isHarmless, isImageUnknown };
 }
 
 /** Reads what became of a container's removal. @throws {PeerError} HTTP_STATUS: neither an answer nor an error */

@@ -194,6 +194,8 @@ export type StartAnswer =
       readonly message: string;
       /** Whether a container may exist all the same. False only where that was measured. */
       readonly mayRun: boolean;
+      /** Whether the node said that it has no image of that name. */
+      readonly isImageUnknown: boolean;
     };
 
 /** What a node answered to a removal. Its `message` is the node's own text: never show it to callers. */

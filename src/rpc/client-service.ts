@@ -1,4 +1,3 @@
-import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { ConnectRouter, HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { ClientService } from "../gen/p2prc/client/v1/client_service_pb.js";
 import {
@@ -6,6 +5,7 @@ import {
   Bandwidth_Mode,
   type UpdateIpTableRequest,
 } from "../gen/p2prc/client/v1/ip_table_pb.js";
+import type { ContainerService } from "../containers/contract.js";
 import type {
   BandwidthRequest,
   Caller,
@@ -13,29 +13,35 @@ import type {
   CrawlRequest,
   IpTableService,
 } from "../p2p/contract.js";
+import { containerHandlers, groupHandlers } from "./container-handlers.js";
+import { fromPage, toMilliseconds } from "./from-wire.js";
 import { toCrawlEvent } from "./to-crawl-event.js";
 import { toNode, toSpecs } from "./to-node.js";
 
-const defaultPageSize = 100;
-
 export interface ClientServiceDeps {
   readonly ipTable: IpTableService;
+  /** Calls that come before the state is open wait for it. */
+  readonly containers: Promise<ContainerService>;
   /** Who comes through the door that these routes are registered for. */
   readonly caller: Caller;
 }
 
 /** Registers ClientService: each handler converts, makes one call, and converts back. */
-export function registerClientService(router: ConnectRouter, { ipTable, caller }: ClientServiceDeps): void {
+export function registerClientService(
+  router: ConnectRouter,
+  { ipTable, containers, caller }: ClientServiceDeps,
+): void {
   const optionsOf = (context: HandlerContext): CallerOptions => ({ caller, signal: context.signal });
   const implementation: ServiceImpl<typeof ClientService> = {
+    ...containerHandlers(containers, caller),
+    ...groupHandlers(containers, caller),
     async *updateIpTable(request, context) {
       const options = { ...optionsOf(context), timeoutMs: context.timeoutMs() };
       for await (const event of ipTable.updateIpTable(fromCrawlRequest(request), options))
         yield toCrawlEvent(event);
     },
-    async listNodes({ pageSize, pageToken, filter, orderBy }) {
-      const page = { pageSize: pageSize === 0 ? defaultPageSize : pageSize, pageToken, filter, orderBy };
-      const { nodes, nextPageToken } = await ipTable.listNodes(page);
+    async listNodes(request) {
+      const { nodes, nextPageToken } = await ipTable.listNodes(fromPage(request));
       return { nodes: nodes.map(toNode), nextPageToken };
     },
     async addNode({ address, replaceAll }, context) {
@@ -90,5 +96,3 @@ function fromBandwidth({ maxBytesPerNode, maxDuration, maxAge }: Bandwidth): Ban
     ...(maxAge === undefined ? {} : { maxAgeMs: toMilliseconds(maxAge) }),
   };
 }
-
-const toMilliseconds = ({ seconds, nanos }: Duration): number => Number(seconds) * 1_000 + nanos / 1e6;

@@ -1,8 +1,10 @@
 import { create, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../gen/google/rpc/error_details_pb.js";
+import type { ContainerError, ContainerReason } from "../containers/errors.js";
 import type { P2pError, P2pReason } from "../p2p/errors.js";
 import type { PeerError, PeerFailure } from "../peer-api/errors.js";
+import type { StoreError, StoreReason } from "../store/errors.js";
 
 /** Domain of every ErrorInfo of this service. */
 export const errorDomain = "client.p2prc";
@@ -10,6 +12,8 @@ export const errorDomain = "client.p2prc";
 /** Why a call failed, for programs. Everything a caller may see is listed here. */
 export type Reason =
   | P2pReason
+  | ContainerReason
+  | Exclude<StoreReason, "INVALID_COMMIT" | "STATE_TOO_LARGE">
   | "NODE_UNREACHABLE"
   | "NODE_CONNECTION_LOST"
   | "NODE_TIMEOUT"
@@ -45,6 +49,30 @@ export const codeOf = {
   IP_TABLE_READ_ONLY: Code.FailedPrecondition,
   DISK_FULL: Code.ResourceExhausted,
   DRAINING: Code.Unavailable,
+  INVALID_CONTAINER_NAME: Code.InvalidArgument,
+  INVALID_GROUP_NAME: Code.InvalidArgument,
+  INVALID_SPEC: Code.InvalidArgument,
+  INVALID_REVISION: Code.InvalidArgument,
+  REQUEST_ID_REUSED: Code.InvalidArgument,
+  CONTAINER_NOT_TRACKED: Code.NotFound,
+  CONTAINER_UNRESOLVED: Code.FailedPrecondition,
+  PORT_NOT_FOUND: Code.NotFound,
+  IMAGE_NOT_OFFERED: Code.NotFound,
+  GROUP_NOT_FOUND: Code.NotFound,
+  GROUP_FULL: Code.FailedPrecondition,
+  TOO_MANY_GROUPS: Code.FailedPrecondition,
+  STATE_CONFLICT: Code.Aborted,
+  CREATE_OUTCOME_UNKNOWN: Code.Unknown,
+  CREATE_ROLLED_BACK: Code.FailedPrecondition,
+  REMOVE_FAILED: Code.FailedPrecondition,
+  REMOVE_OUTCOME_UNKNOWN: Code.Unknown,
+  SLOW_CONSUMER: Code.ResourceExhausted,
+  TOO_MANY_CREATES: Code.ResourceExhausted,
+  TOO_MANY_WATCHERS: Code.ResourceExhausted,
+  STATE_STORE_UNAVAILABLE: Code.Unavailable,
+  STATE_READ_ONLY: Code.FailedPrecondition,
+  STATE_UNREADABLE: Code.FailedPrecondition,
+  REVISION_COMPACTED: Code.OutOfRange,
   DEADLINE_EXCEEDED: Code.DeadlineExceeded,
   CANCELED: Code.Canceled,
   INTERNAL: Code.Internal,
@@ -63,6 +91,10 @@ const reasonOfFailure = {
   ADDRESS_BLOCKED: "ADDRESS_BLOCKED",
   CANCELED: "CANCELED",
 } as const satisfies Record<PeerFailure, Reason>;
+
+/** Where nothing was sent, how it came about is all the same. */
+const reasonOf = (why: PeerFailure, wasSent: boolean): Reason =>
+  !wasSent && (why === "TIMEOUT" || why === "CONNECTION_RESET") ? "NODE_UNREACHABLE" : reasonOfFailure[why];
 
 /** When a caller may try again, in seconds, by code. */
 const retryAfterSeconds: Partial<Record<Code, bigint>> = {
@@ -112,17 +144,23 @@ export function failure(reason: Reason, message: string, options: FailureOptions
 export function toConnectError(error: unknown, signal: AbortSignal): ConnectError {
   if (isNamed(error, "ConnectError")) return error as ConnectError;
   if (signal.aborted) return callOver(signal, error);
-  if (isNamed(error, "P2pError")) {
-    const { reason, message, field, metadata } = error as P2pError;
+  if (isNamed(error, "StoreError")) {
+    const { reason, message, metadata } = error as StoreError;
+    // A commit that we put together wrongly is a fault of ours.
+    if (reason !== "INVALID_COMMIT" && reason !== "STATE_TOO_LARGE")
+      return failure(reason, message, { metadata, cause: error });
+  }
+  if (isNamed(error, "P2pError") || isNamed(error, "ContainerError")) {
+    const { reason, message, field, metadata } = error as P2pError | ContainerError;
     const violations = field === undefined ? [] : [{ field, description: message }];
     const isBadRequest = (codeOf[reason] as Code) === Code.InvalidArgument;
     return failure(reason, message, { violations: isBadRequest ? violations : [], metadata, cause: error });
   }
   if (isNamed(error, "PeerError")) {
-    const { failure: why, message, httpStatus } = error as PeerError;
+    const { failure: why, message, httpStatus, wasSent } = error as PeerError;
     const metadata: Record<string, string> =
       httpStatus === undefined ? {} : { http_status: String(httpStatus) };
-    return failure(reasonOfFailure[why], `the call to the node failed: ${message}`, {
+    return failure(reasonOf(why, wasSent), `the call to the node failed: ${message}`, {
       metadata,
       cause: error,
     });

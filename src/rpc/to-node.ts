@@ -95,6 +95,7 @@ function nanosecondsToDuration(nanoseconds: number): Duration {
   return create(DurationSchema, { seconds: BigInt(seconds), nanos: nanoseconds - seconds * 1e9 });
 }
 
-function time<K extends string>(field: K, timeMs: number | undefined): Partial<Record<K, Timestamp>> {
+/** A field that is left out when its time is not known. */
+export function time<K extends string>(field: K, timeMs: number | undefined): Partial<Record<K, Timestamp>> {
   return timeMs === undefined ? {} : ({ [field]: toTimestamp(timeMs) } as Record<K, Timestamp>);
 }

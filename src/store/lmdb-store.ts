@@ -238,7 +238,8 @@ class LmdbStore implements StateStore {
     for (const { key, revision } of commit.expect) {
       const stored = records.get(key);
       const current = stored === undefined ? undefined : stored.slice(0, stored.indexOf(" "));
-      if (current !== revision) return { kind: "conflict", key, revision: current, storeRevision: marks.head };
+      if (current !== revision)
+        return { kind: "conflict", key, revision: current, storeRevision: marks.head };
     }
     const revision = makeRevision(numberOfRevision(marks.head) + 1);
     const changes = this.#replace(commit, revision);

@@ -85,7 +85,13 @@ describe("the answer to an order", () => {
     ],
     ["a route that is not there", 404, "404 page not found", "404 page not found"],
   ])("is a refusal after which nothing runs: %s", (_, status, body, message) => {
-    expect(started(status, body)).toEqual({ kind: "refused", httpStatus: status, message, mayRun: false });
+    expect(started(status, body)).toEqual({
+      kind: "refused",
+      httpStatus: status,
+      message,
+      mayRun: false,
+      isImageUnknown: body.includes("does not exist in the server"),
+    });
   });
 
   it.each([

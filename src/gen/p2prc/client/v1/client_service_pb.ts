@@ -4,17 +4,23 @@
 
 import type { GenFile, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { CreateContainerRequestSchema, CreateContainerResponseSchema, GetContainerAccessRequestSchema, GetContainerAccessResponseSchema, GetContainerRequestSchema, GetContainerResponseSchema, ListContainersRequestSchema, ListContainersResponseSchema, RemoveContainerRequestSchema, RemoveContainerResponseSchema, WaitContainerRequestSchema, WaitContainerResponseSchema } from "./container_pb.js";
+import { file_p2prc_client_v1_container } from "./container_pb.js";
+import type { AddContainersToGroupRequestSchema, AddContainersToGroupResponseSchema, CreateGroupRequestSchema, CreateGroupResponseSchema, GetGroupRequestSchema, GetGroupResponseSchema, ListGroupsRequestSchema, ListGroupsResponseSchema, RemoveContainersFromGroupRequestSchema, RemoveContainersFromGroupResponseSchema, RemoveGroupRequestSchema, RemoveGroupResponseSchema } from "./group_pb.js";
+import { file_p2prc_client_v1_group } from "./group_pb.js";
 import type { AddNodeRequestSchema, AddNodeResponseSchema, ListNodesRequestSchema, ListNodesResponseSchema, RemoveNodeRequestSchema, RemoveNodeResponseSchema, UpdateIpTableRequestSchema, UpdateIpTableResponseSchema } from "./ip_table_pb.js";
 import { file_p2prc_client_v1_ip_table } from "./ip_table_pb.js";
 import type { GetSpecsRequestSchema, GetSpecsResponseSchema, ListImagesRequestSchema, ListImagesResponseSchema } from "./node_info_pb.js";
 import { file_p2prc_client_v1_node_info } from "./node_info_pb.js";
 import { file_p2prc_client_v1_role } from "./role_pb.js";
+import type { WatchRequestSchema, WatchResponseSchema } from "./watch_pb.js";
+import { file_p2prc_client_v1_watch } from "./watch_pb.js";
 
 /**
  * Describes the file p2prc/client/v1/client_service.proto.
  */
 export const file_p2prc_client_v1_client_service: GenFile = /*@__PURE__*/
-  fileDesc("CiRwMnByYy9jbGllbnQvdjEvY2xpZW50X3NlcnZpY2UucHJvdG8SD3AycHJjLmNsaWVudC52MTK/BAoNQ2xpZW50U2VydmljZRJmCg1VcGRhdGVJcFRhYmxlEiUucDJwcmMuY2xpZW50LnYxLlVwZGF0ZUlwVGFibGVSZXF1ZXN0GiYucDJwcmMuY2xpZW50LnYxLlVwZGF0ZUlwVGFibGVSZXNwb25zZSIEqNQYAjABElsKCUxpc3ROb2RlcxIhLnAycHJjLmNsaWVudC52MS5MaXN0Tm9kZXNSZXF1ZXN0GiIucDJwcmMuY2xpZW50LnYxLkxpc3ROb2Rlc1Jlc3BvbnNlIgeQAgGo1BgBElIKB0FkZE5vZGUSHy5wMnByYy5jbGllbnQudjEuQWRkTm9kZVJlcXVlc3QaIC5wMnByYy5jbGllbnQudjEuQWRkTm9kZVJlc3BvbnNlIgSo1BgCElsKClJlbW92ZU5vZGUSIi5wMnByYy5jbGllbnQudjEuUmVtb3ZlTm9kZVJlcXVlc3QaIy5wMnByYy5jbGllbnQudjEuUmVtb3ZlTm9kZVJlc3BvbnNlIgSo1BgCElgKCEdldFNwZWNzEiAucDJwcmMuY2xpZW50LnYxLkdldFNwZWNzUmVxdWVzdBohLnAycHJjLmNsaWVudC52MS5HZXRTcGVjc1Jlc3BvbnNlIgeQAgGo1BgBEl4KCkxpc3RJbWFnZXMSIi5wMnByYy5jbGllbnQudjEuTGlzdEltYWdlc1JlcXVlc3QaIy5wMnByYy5jbGllbnQudjEuTGlzdEltYWdlc1Jlc3BvbnNlIgeQAgGo1BgBYgZwcm90bzM", [file_p2prc_client_v1_ip_table, file_p2prc_client_v1_node_info, file_p2prc_client_v1_role]);
+  fileDesc("CiRwMnByYy9jbGllbnQvdjEvY2xpZW50X3NlcnZpY2UucHJvdG8SD3AycHJjLmNsaWVudC52MTKUDwoNQ2xpZW50U2VydmljZRJmCg1VcGRhdGVJcFRhYmxlEiUucDJwcmMuY2xpZW50LnYxLlVwZGF0ZUlwVGFibGVSZXF1ZXN0GiYucDJwcmMuY2xpZW50LnYxLlVwZGF0ZUlwVGFibGVSZXNwb25zZSIEqNQYAjABElsKCUxpc3ROb2RlcxIhLnAycHJjLmNsaWVudC52MS5MaXN0Tm9kZXNSZXF1ZXN0GiIucDJwcmMuY2xpZW50LnYxLkxpc3ROb2Rlc1Jlc3BvbnNlIgeQAgGo1BgBElIKB0FkZE5vZGUSHy5wMnByYy5jbGllbnQudjEuQWRkTm9kZVJlcXVlc3QaIC5wMnByYy5jbGllbnQudjEuQWRkTm9kZVJlc3BvbnNlIgSo1BgCElsKClJlbW92ZU5vZGUSIi5wMnByYy5jbGllbnQudjEuUmVtb3ZlTm9kZVJlcXVlc3QaIy5wMnByYy5jbGllbnQudjEuUmVtb3ZlTm9kZVJlc3BvbnNlIgSo1BgCElgKCEdldFNwZWNzEiAucDJwcmMuY2xpZW50LnYxLkdldFNwZWNzUmVxdWVzdBohLnAycHJjLmNsaWVudC52MS5HZXRTcGVjc1Jlc3BvbnNlIgeQAgGo1BgBEl4KCkxpc3RJbWFnZXMSIi5wMnByYy5jbGllbnQudjEuTGlzdEltYWdlc1JlcXVlc3QaIy5wMnByYy5jbGllbnQudjEuTGlzdEltYWdlc1Jlc3BvbnNlIgeQAgGo1BgBEmoKD0NyZWF0ZUNvbnRhaW5lchInLnAycHJjLmNsaWVudC52MS5DcmVhdGVDb250YWluZXJSZXF1ZXN0GigucDJwcmMuY2xpZW50LnYxLkNyZWF0ZUNvbnRhaW5lclJlc3BvbnNlIgSo1BgCEmoKD1JlbW92ZUNvbnRhaW5lchInLnAycHJjLmNsaWVudC52MS5SZW1vdmVDb250YWluZXJSZXF1ZXN0GigucDJwcmMuY2xpZW50LnYxLlJlbW92ZUNvbnRhaW5lclJlc3BvbnNlIgSo1BgCEmQKDEdldENvbnRhaW5lchIkLnAycHJjLmNsaWVudC52MS5HZXRDb250YWluZXJSZXF1ZXN0GiUucDJwcmMuY2xpZW50LnYxLkdldENvbnRhaW5lclJlc3BvbnNlIgeQAgGo1BgBEnMKEkdldENvbnRhaW5lckFjY2VzcxIqLnAycHJjLmNsaWVudC52MS5HZXRDb250YWluZXJBY2Nlc3NSZXF1ZXN0GisucDJwcmMuY2xpZW50LnYxLkdldENvbnRhaW5lckFjY2Vzc1Jlc3BvbnNlIgSo1BgCEmoKDkxpc3RDb250YWluZXJzEiYucDJwcmMuY2xpZW50LnYxLkxpc3RDb250YWluZXJzUmVxdWVzdBonLnAycHJjLmNsaWVudC52MS5MaXN0Q29udGFpbmVyc1Jlc3BvbnNlIgeQAgGo1BgBEmQKDVdhaXRDb250YWluZXISJS5wMnByYy5jbGllbnQudjEuV2FpdENvbnRhaW5lclJlcXVlc3QaJi5wMnByYy5jbGllbnQudjEuV2FpdENvbnRhaW5lclJlc3BvbnNlIgSo1BgBEl4KC0NyZWF0ZUdyb3VwEiMucDJwcmMuY2xpZW50LnYxLkNyZWF0ZUdyb3VwUmVxdWVzdBokLnAycHJjLmNsaWVudC52MS5DcmVhdGVHcm91cFJlc3BvbnNlIgSo1BgCElgKCEdldEdyb3VwEiAucDJwcmMuY2xpZW50LnYxLkdldEdyb3VwUmVxdWVzdBohLnAycHJjLmNsaWVudC52MS5HZXRHcm91cFJlc3BvbnNlIgeQAgGo1BgBEl4KCkxpc3RHcm91cHMSIi5wMnByYy5jbGllbnQudjEuTGlzdEdyb3Vwc1JlcXVlc3QaIy5wMnByYy5jbGllbnQudjEuTGlzdEdyb3Vwc1Jlc3BvbnNlIgeQAgGo1BgBEnkKFEFkZENvbnRhaW5lcnNUb0dyb3VwEiwucDJwcmMuY2xpZW50LnYxLkFkZENvbnRhaW5lcnNUb0dyb3VwUmVxdWVzdBotLnAycHJjLmNsaWVudC52MS5BZGRDb250YWluZXJzVG9Hcm91cFJlc3BvbnNlIgSo1BgCEogBChlSZW1vdmVDb250YWluZXJzRnJvbUdyb3VwEjEucDJwcmMuY2xpZW50LnYxLlJlbW92ZUNvbnRhaW5lcnNGcm9tR3JvdXBSZXF1ZXN0GjIucDJwcmMuY2xpZW50LnYxLlJlbW92ZUNvbnRhaW5lcnNGcm9tR3JvdXBSZXNwb25zZSIEqNQYAhJeCgtSZW1vdmVHcm91cBIjLnAycHJjLmNsaWVudC52MS5SZW1vdmVHcm91cFJlcXVlc3QaJC5wMnByYy5jbGllbnQudjEuUmVtb3ZlR3JvdXBSZXNwb25zZSIEqNQYAhJOCgVXYXRjaBIdLnAycHJjLmNsaWVudC52MS5XYXRjaFJlcXVlc3QaHi5wMnByYy5jbGllbnQudjEuV2F0Y2hSZXNwb25zZSIEqNQYATABYgZwcm90bzM", [file_p2prc_client_v1_container, file_p2prc_client_v1_group, file_p2prc_client_v1_ip_table, file_p2prc_client_v1_node_info, file_p2prc_client_v1_role, file_p2prc_client_v1_watch]);
 
 /**
  * ClientService is the P2PRC network as an API.
@@ -83,6 +89,137 @@ export const ClientService: GenService<{
     methodKind: "unary";
     input: typeof ListImagesRequestSchema;
     output: typeof ListImagesResponseSchema;
+  },
+  /**
+   * CreateContainer asks a node for a container, and tracks it. Building an image can take minutes.
+   * A call that may have reached the node is never forgotten: its outcome is tracked, or listed as UNKNOWN.
+   *
+   * @generated from rpc p2prc.client.v1.ClientService.CreateContainer
+   */
+  createContainer: {
+    methodKind: "unary";
+    input: typeof CreateContainerRequestSchema;
+    output: typeof CreateContainerResponseSchema;
+  },
+  /**
+   * RemoveContainer asks a node to remove a container, and takes it out of the tracked ones and of every group.
+   *
+   * @generated from rpc p2prc.client.v1.ClientService.RemoveContainer
+   */
+  removeContainer: {
+    methodKind: "unary";
+    input: typeof RemoveContainerRequestSchema;
+    output: typeof RemoveContainerResponseSchema;
+  },
+  /**
+   * GetContainer reads one container, without secrets.
+   *
+   * @generated from rpc p2prc.client.v1.ClientService.GetContainer
+   */
+  getContainer: {
+    methodKind: "unary";
+    input: typeof GetContainerRequestSchema;
+    output: typeof GetContainerResponseSchema;
+  },
+  /**
+   * GetContainerAccess reads how to log in to a container.
+   *
+   * @generated from rpc p2prc.client.v1.ClientService.GetContainerAccess
+   */
+  getContainerAccess: {
+    methodKind: "unary";
+    input: typeof GetContainerAccessRequestSchema;
+    output: typeof GetContainerAccessResponseSchema;
+  },
+  /**
+   * ListContainers reads the tracked containers, page by page, without secrets.
+   *
+   * @generated from rpc p2prc.client.v1.ClientService.ListContainers
+   */
+  listContainers: {
+    methodKind: "unary";
+    input: typeof ListContainersRequestSchema;
+    output: typeof ListContainersResponseSchema;
+  },
+  /**
+   * WaitContainer waits until a container is ready for something, or gone.
+   *
+   * @generated from rpc p2prc.client.v1.ClientService.WaitContainer
+   */
+  waitContainer: {
+    methodKind: "unary";
+    input: typeof WaitContainerRequestSchema;
+    output: typeof WaitContainerResponseSchema;
+  },
+  /**
+   * CreateGroup makes a group of tracked containers.
+   *
+   * @generated from rpc p2prc.client.v1.ClientService.CreateGroup
+   */
+  createGroup: {
+    methodKind: "unary";
+    input: typeof CreateGroupRequestSchema;
+    output: typeof CreateGroupResponseSchema;
+  },
+  /**
+   * GetGroup reads one group and its members.
+   *
+   * @generated from rpc p2prc.client.v1.ClientService.GetGroup
+   */
+  getGroup: {
+    methodKind: "unary";
+    input: typeof GetGroupRequestSchema;
+    output: typeof GetGroupResponseSchema;
+  },
+  /**
+   * ListGroups reads the groups, page by page.
+   *
+   * @generated from rpc p2prc.client.v1.ClientService.ListGroups
+   */
+  listGroups: {
+    methodKind: "unary";
+    input: typeof ListGroupsRequestSchema;
+    output: typeof ListGroupsResponseSchema;
+  },
+  /**
+   * AddContainersToGroup makes tracked containers members of a group, all of them or none.
+   *
+   * @generated from rpc p2prc.client.v1.ClientService.AddContainersToGroup
+   */
+  addContainersToGroup: {
+    methodKind: "unary";
+    input: typeof AddContainersToGroupRequestSchema;
+    output: typeof AddContainersToGroupResponseSchema;
+  },
+  /**
+   * RemoveContainersFromGroup takes containers out of a group, all of them or none.
+   *
+   * @generated from rpc p2prc.client.v1.ClientService.RemoveContainersFromGroup
+   */
+  removeContainersFromGroup: {
+    methodKind: "unary";
+    input: typeof RemoveContainersFromGroupRequestSchema;
+    output: typeof RemoveContainersFromGroupResponseSchema;
+  },
+  /**
+   * RemoveGroup ends a group; its containers stay tracked unless their removal is asked for.
+   *
+   * @generated from rpc p2prc.client.v1.ClientService.RemoveGroup
+   */
+  removeGroup: {
+    methodKind: "unary";
+    input: typeof RemoveGroupRequestSchema;
+    output: typeof RemoveGroupResponseSchema;
+  },
+  /**
+   * Watch streams every change of containers and groups; one message is one commit.
+   *
+   * @generated from rpc p2prc.client.v1.ClientService.Watch
+   */
+  watch: {
+    methodKind: "server_streaming";
+    input: typeof WatchRequestSchema;
+    output: typeof WatchResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_p2prc_client_v1_client_service, 0);

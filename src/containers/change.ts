@@ -1,0 +1,93 @@
+import type { Clock } from "../system/clock.js";
+import type { CommitResult, Revision, StateStore } from "../store/contract.js";
+import { ContainerError } from "./errors.js";
+import { containerLimits } from "./limits.js";
+import { keyOf, read, type RecordKind, type RecordOfKind, write } from "./records.js";
+import type { TrackedState } from "./tracked-state.js";
+
+/** Writes of one commit, gathered by a plan. What is read for a decision is expected to be so still. */
+export class Draft {
+  readonly #state: TrackedState;
+  readonly #expect = new Map<string, Revision | undefined>();
+  readonly #put = new Map<string, Parameters<StateStore["commit"]>[0]["put"][number]>();
+  readonly #delete = new Set<string>();
+
+  constructor(state: TrackedState) {
+    this.#state = state;
+  }
+
+  /** Reads a record as this draft leaves it. One that it has not written must not change before the commit. */
+  get<K extends RecordKind>(kind: K, subject: string): RecordOfKind[K] | undefined {
+    const key = keyOf[kind](subject);
+    if (this.#delete.has(key)) return undefined;
+    const written = this.#put.get(key);
+    if (written !== undefined) return read(kind, written.value);
+    this.#expect.set(key, this.#state.revisionOf(kind, subject));
+    return this.#state.get(kind, subject);
+  }
+
+  put<K extends RecordKind>(kind: K, subject: string, record: RecordOfKind[K]): void {
+    const key = keyOf[kind](subject);
+    this.#put.set(key, { key, value: write(kind, record) });
+    this.#delete.delete(key);
+  }
+
+  delete(kind: RecordKind, subject: string): void {
+    const key = keyOf[kind](subject);
+    this.#delete.add(key);
+    this.#put.delete(key);
+  }
+
+  get isEmpty(): boolean {
+    return this.#put.size === 0 && this.#delete.size === 0;
+  }
+
+  async commit(store: StateStore, operationId: string): Promise<CommitResult> {
+    return await store.commit({
+      operationId,
+      expect: [...this.#expect].map(([key, revision]) => ({ key, revision })),
+      put: [...this.#put.values()],
+      delete: [...this.#delete],
+    });
+  }
+}
+
+export interface ChangeDeps {
+  readonly store: StateStore;
+  readonly state: TrackedState;
+  readonly clock: Clock;
+  readonly newOperationId: () => string;
+}
+
+/** Decides on what the state shows now. May run several times; a plan that throws changes nothing. */
+export type Plan<T> = (draft: Draft) => T;
+
+/**
+ * Makes one change: plans it, commits it, and resolves when the state shows it. A plan that others overtook is made
+ * anew on the newer state.
+ *
+ * @throws what the plan throws; {StoreError}; {ContainerError} STATE_CONFLICT: overtaken for 10 s
+ */
+export async function change<T>(
+  { store, state, clock, newOperationId }: ChangeDeps,
+  plan: Plan<T>,
+): Promise<T> {
+  const deadlineMs = clock.monotonicMs() + containerLimits.conflictMs;
+  for (;;) {
+    const draft = new Draft(state);
+    const result = plan(draft);
+    if (draft.isEmpty) return result;
+    const committed = await draft.commit(store, newOperationId());
+    if (committed.kind === "committed") {
+      await state.reached(committed.revision);
+      return result;
+    }
+    if (clock.monotonicMs() > deadlineMs) {
+      throw new ContainerError("STATE_CONFLICT", "others changed the same records again and again", {
+        metadata: { record: committed.key },
+      });
+    }
+    // The commit that overtook us may not be in the view yet.
+    await state.reached(committed.storeRevision);
+  }
+}

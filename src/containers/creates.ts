@@ -1,0 +1,295 @@
+import { hash } from "node:crypto";
+import type { Logger } from "../observability/logger.js";
+import { addressKey } from "../peer-api/address.js";
+import type { ContainerOrder, StartAnswer } from "../peer-api/contract.js";
+import { parseDockerVm } from "../peer-api/docker-vm.js";
+import { failpoint } from "../system/failpoint.js";
+import { whileCallerStays } from "./caller.js";
+import { change, type ChangeDeps, type Draft } from "./change.js";
+import type {
+  CallerOptions,
+  Container,
+  CreateRequest,
+  CreateResult,
+  NodeDirectory,
+  Reach,
+} from "./contract.js";
+import { imageNotOffered, notRolledBack, outcomeUnknown, refused, rolledBack } from "./create-errors.js";
+import { ContainerError } from "./errors.js";
+import {
+  begin,
+  noteOutcome,
+  requireSame,
+  settleCreated,
+  settleRefused,
+  settleUnanswered,
+} from "./intents.js";
+import { containerLimits } from "./limits.js";
+import { groupNotFound } from "./membership.js";
+import { containerKey, containerName, intentName, nameOfKey, readGroupName } from "./names.js";
+import type { NodeCalls } from "./node-calls.js";
+import { commitOutcome } from "./outcome.js";
+import type { ContainerRecord, IntentRecord, OutcomeRecord, RequestRecord } from "./records.js";
+import { notTracked, type Removals } from "./removals.js";
+import { showAccess, showContainer, showIntent, showSubject, toSpecRecord } from "./show.js";
+import { checkSpec } from "./spec-grammar.js";
+import { Turns } from "./turns.js";
+
+export interface CreatesDeps extends ChangeDeps {
+  readonly calls: NodeCalls;
+  readonly directory: NodeDirectory;
+  readonly removals: Removals;
+  readonly logger: Logger;
+  readonly newIntentId: () => string;
+  /** Names this gateway among those that share the state. */
+  readonly gatewayId: string;
+  /** The gateway's own public key, one line of authorized_keys. */
+  readonly ownPublicKey: () => Promise<string>;
+  /** Aborted when no new work is taken. */
+  readonly draining: AbortSignal;
+  /** Aborted when the gateway stops. */
+  readonly stopping: AbortSignal;
+}
+
+/** A creation under way, for all who wait for it. */
+interface Creation {
+  readonly result: Promise<CreateResult>;
+  waitingCount: number;
+}
+
+/**
+ * The beginning of a container's life: an intent on disk before a byte is sent, and an outcome on disk for each.
+ *
+ * PENDING -> tracked, rolled back, failed (nothing was sent, or the node refused harmlessly) or UNKNOWN.
+ */
+export class Creates {
+  readonly #deps: CreatesDeps;
+  /** By request id, else by intent. */
+  readonly #running = new Map<string, Creation>();
+  /** Calls with the same request id begin one after the other. */
+  readonly #turns = new Turns();
+
+  constructor(deps: CreatesDeps) {
+    this.#deps = deps;
+  }
+
+  /** Calls under way, to wait for. */
+  get running(): readonly Promise<unknown>[] {
+    return [...this.#running.values()].map(({ result }) => result);
+  }
+
+  /** @throws {ContainerError}, {P2pError}, {PeerError}, {StoreError} */
+  async create(request: CreateRequest, { caller, signal }: CallerOptions): Promise<CreateResult> {
+    checkSpec(request.spec);
+    const group = request.group === "" ? "" : readGroupName(request.group, "group");
+    const reach = await this.#deps.directory.locate(request.node, caller);
+    const { requestId } = request;
+    const argumentsHash = hashOf(reach, request, group);
+    if (request.validateOnly) {
+      this.#requireGroup(group);
+      const preview = showIntent({ ...this.#intentOf(request, reach, group), createTimeMs: 0 });
+      return { container: { ...preview, name: "", etag: "" }, access: undefined, isReplayed: false };
+    }
+    const begun = await this.#turns.take(requestId, async () => {
+      const recorded = requestId === "" ? undefined : this.#deps.state.get("request", requestId);
+      if (recorded === undefined) this.#requireRoom(group);
+      const intent = this.#intentOf(request, reach, group);
+      const existing = await change(this.#deps, (draft) =>
+        begin(draft, intent, argumentsHash, this.#deps.clock.nowMs()),
+      );
+      if (existing !== undefined) return existing;
+      failpoint("create.begun");
+      return this.#carryOut(intent, request.keepOnNodeError);
+    });
+    return "outcome" in begun
+      ? await this.#answerAgain(begun, argumentsHash, requestId, signal)
+      : await this.#wait(begun, signal);
+  }
+
+  #intentOf({ spec, requestId }: CreateRequest, reach: Reach, group: string): IntentRecord {
+    return {
+      id: this.#deps.newIntentId(),
+      address: reach.address,
+      isAsTyped: reach.isAsTyped,
+      spec: toSpecRecord(spec),
+      group,
+      requestId,
+      state: "PENDING",
+      reason: "",
+      createTimeMs: this.#deps.clock.nowMs(),
+      owner: this.#deps.gatewayId,
+    };
+  }
+
+  #requireRoom(group: string): void {
+    if (this.#deps.draining.aborted) throw new ContainerError("DRAINING", "the gateway is about to stop");
+    if (this.#running.size >= containerLimits.maxCreates)
+      throw new ContainerError("TOO_MANY_CREATES", "too many containers are being created at once");
+    this.#requireGroup(group);
+  }
+
+  #requireGroup(group: string): void {
+    if (group !== "" && this.#deps.state.get("group", group) === undefined) throw groupNotFound(group);
+  }
+
+  /** Runs a creation to its end, whoever waits for it. */
+  #carryOut(intent: IntentRecord, keepsOnNodeError: boolean): Creation {
+    let tell!: (error: Error) => void;
+    const early = new Promise<never>((_, reject) => {
+      tell = reject;
+    });
+    // Without a request id and with nobody waiting, nobody can ever know the container.
+    const isUnknowable = (): boolean => intent.requestId === "" && creation.waitingCount === 0;
+    const work = this.#ask(intent, keepsOnNodeError, isUnknowable, tell);
+    const creation: Creation = { result: Promise.race([work, early]), waitingCount: 0 };
+    // Whoever asked may be gone: every outcome is written down, and none is an unhandled rejection.
+    creation.result.catch(() => undefined);
+    const key = intent.requestId === "" ? intent.id : intent.requestId;
+    this.#running.set(key, creation);
+    const forget = (): void => void this.#running.delete(key);
+    work.then(forget, forget);
+    return creation;
+  }
+
+  async #wait(creation: Creation, signal: AbortSignal): Promise<CreateResult> {
+    creation.waitingCount += 1;
+    try {
+      return await whileCallerStays(creation.result, signal);
+    } finally {
+      creation.waitingCount -= 1;
+    }
+  }
+
+  /** @param tellEarly ends the wait of callers while the disk does not take the outcome */
+  async #ask(
+    intent: IntentRecord,
+    keepsOnNodeError: boolean,
+    isUnknowable: () => boolean,
+    tellEarly: (error: Error) => void,
+  ): Promise<CreateResult> {
+    const { calls, clock, logger, removals, stopping } = this.#deps;
+    const settle = async <T>(plan: (draft: Draft) => T): Promise<T> =>
+      await commitOutcome(this.#deps, plan, stopping, tellEarly);
+    let answer: StartAnswer;
+    try {
+      answer = await calls.start(intent, await this.#orderOf(intent));
+    } catch (error) {
+      throw await settle((draft) => settleUnanswered(draft, intent, error));
+    }
+    failpoint("create.answered");
+    if (answer.kind === "refused") {
+      const refusal = answer;
+      throw await settle((draft) => settleRefused(draft, intent, refusal));
+    }
+    const { container: described } = answer;
+    const errorStatus = answer.kind === "createdWithError" ? answer.httpStatus : undefined;
+    const reason = errorStatus === undefined ? "" : "CREATED_WITH_ERROR";
+    const record = await settle((draft) => settleCreated(draft, intent, described, reason, clock.nowMs()));
+    failpoint("create.tracked");
+    if (record === undefined)
+      throw outcomeUnknown(intent, "the node named an id that another of its containers has");
+    const key = containerKey(record.address, record.id);
+    if (errorStatus !== undefined && !keepsOnNodeError)
+      throw await this.#rollBack(intent, key, record, errorStatus);
+    if (isUnknowable()) {
+      logger.warn(
+        { container: containerName(record.address, record.id) },
+        "its caller left: container removed again",
+      );
+      await removals.removeTracked(key, record, "CALLER_GONE");
+    }
+    return this.#shown(key, false);
+  }
+
+  async #orderOf({ spec }: IntentRecord): Promise<ContainerOrder> {
+    const { portCount, gpu, image, baseImage, sshPublicKey } = spec;
+    const own = await this.#deps.ownPublicKey();
+    // Both log in: the caller, and the gateway's plugins.
+    const lines = sshPublicKey === "" || sshPublicKey === own ? [own] : [sshPublicKey, own];
+    return { portCount, gpu, image, baseImage, sshPublicKey: lines.map((line) => `${line}\n`).join("") };
+  }
+
+  /** @returns what to throw */
+  async #rollBack(
+    intent: IntentRecord,
+    key: string,
+    record: ContainerRecord,
+    httpStatus: number,
+  ): Promise<ContainerError> {
+    const name = containerName(record.address, record.id);
+    try {
+      await this.#deps.removals.removeTracked(key, record, "ROLLED_BACK");
+    } catch (error) {
+      return notRolledBack(name, httpStatus, error);
+    }
+    const outcome: OutcomeRecord = { kind: "rolledBack", container: key, httpStatus };
+    await commitOutcome(this.#deps, (draft) => noteOutcome(draft, intent, outcome), this.#deps.stopping);
+    return rolledBack(name, httpStatus);
+  }
+
+  /** Answers a repeated request id as the first call was, or will be, answered. */
+  async #answerAgain(
+    { outcome }: RequestRecord,
+    argumentsHash: string,
+    requestId: string,
+    signal: AbortSignal,
+  ): Promise<CreateResult> {
+    const { state } = this.#deps;
+    switch (outcome.kind) {
+      case "running": {
+        const creation = this.#running.get(requestId);
+        if (creation !== undefined) return { ...(await this.#wait(creation, signal)), isReplayed: true };
+        const settled = state.get("request", requestId);
+        if (settled === undefined || settled.outcome.kind === "running") {
+          const intent = state.get("intent", outcome.intent);
+          throw intent === undefined
+            ? new ContainerError("STATE_CONFLICT", "the first call with this request_id has just ended")
+            : outcomeUnknown(intent, "the first call with this request_id has no outcome yet");
+        }
+        requireSame(settled, argumentsHash);
+        return await this.#answerAgain(settled, argumentsHash, requestId, signal);
+      }
+      case "tracked":
+        return this.#shown(outcome.container, true);
+      case "unknown": {
+        const intent = state.get("intent", outcome.intent);
+        if (intent !== undefined) throw outcomeUnknown(intent, "no readable answer came to the first call");
+        throw new ContainerError("CREATE_OUTCOME_UNKNOWN", "nobody knew, and it has been forgotten since", {
+          metadata: { intent: outcome.intent },
+        });
+      }
+      case "refused": {
+        if (outcome.image !== undefined && outcome.image !== "") throw imageNotOffered(outcome.image);
+        const intent = state.get("intent", outcome.intent);
+        throw refused(
+          outcome.httpStatus,
+          intent === undefined ? outcome.intent || undefined : intentName(intent.address, intent.id),
+        );
+      }
+      case "rolledBack":
+        throw rolledBack(nameOfKey(outcome.container), outcome.httpStatus);
+      case "group":
+        throw new ContainerError("REQUEST_ID_REUSED", "request_id was used for another kind of call", {
+          field: "request_id",
+        });
+    }
+  }
+
+  #shown(key: string, isReplayed: boolean): CreateResult {
+    const { state } = this.#deps;
+    const record = state.get("container", key);
+    const container: Container | undefined =
+      showContainer(state, key, state.seenTimeMs(key)) ??
+      showSubject(state, { kind: "tombstone", subject: key });
+    if (container === undefined) throw notTracked(nameOfKey(key));
+    const described = parseDockerVm(state.get("secret", key)?.dockerVm);
+    const access = record === undefined ? undefined : showAccess(record, described);
+    return { container, access, isReplayed };
+  }
+}
+
+function hashOf({ address }: Reach, { spec, keepOnNodeError }: CreateRequest, group: string): string {
+  const { labels, ...plain } = spec;
+  const what = ["create", addressKey(address), plain, [...labels].sort(), group, keepOnNodeError];
+  return hash("sha256", JSON.stringify(what), "base64url");
+}

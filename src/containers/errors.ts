@@ -1,0 +1,55 @@
+/** Why a whole call failed. `rpc/errors.ts` gives each its gRPC code. */
+export type ContainerReason =
+  | "INVALID_CONTAINER_NAME"
+  | "INVALID_GROUP_NAME"
+  | "INVALID_SPEC"
+  | "INVALID_FILTER"
+  | "INVALID_ORDER_BY"
+  | "INVALID_PAGE_TOKEN"
+  | "INVALID_REVISION"
+  | "REQUEST_ID_REUSED"
+  | "CONTAINER_NOT_TRACKED"
+  /** Its id is not known: it can only be forgotten. */
+  | "CONTAINER_UNRESOLVED"
+  /** It has no such port. */
+  | "PORT_NOT_FOUND"
+  | "GROUP_NOT_FOUND"
+  | "GROUP_FULL"
+  | "TOO_MANY_GROUPS"
+  | "ETAG_MISMATCH"
+  | "STATE_CONFLICT"
+  /** The node refused the creation; metadata `intent` where a container may exist all the same. */
+  | "NODE_REFUSED_REQUEST"
+  | "IMAGE_NOT_OFFERED"
+  | "CREATE_OUTCOME_UNKNOWN"
+  /** The node refused, made a container all the same, and it was removed again. */
+  | "CREATE_ROLLED_BACK"
+  | "REMOVE_FAILED"
+  | "REMOVE_OUTCOME_UNKNOWN"
+  | "SLOW_CONSUMER"
+  | "TOO_MANY_CREATES"
+  | "TOO_MANY_WATCHERS"
+  | "DRAINING";
+
+export interface ContainerErrorOptions {
+  /** Request field at fault, in the contract's spelling. */
+  readonly field?: string;
+  /** Ids involved; short, and never a secret. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly cause?: unknown;
+}
+
+/** The failure of a whole call to this room. */
+export class ContainerError extends Error {
+  override readonly name = "ContainerError";
+  readonly reason: ContainerReason;
+  readonly field: string | undefined;
+  readonly metadata: Readonly<Record<string, string>>;
+
+  constructor(reason: ContainerReason, message: string, options: ContainerErrorOptions = {}) {
+    super(message, { cause: options.cause });
+    this.reason = reason;
+    this.field = options.field;
+    this.metadata = options.metadata ?? {};
+  }
+}

@@ -1,0 +1,50 @@
+/** Limits of this room. docs/limits.md lists the same rows; a test compares both ways. */
+export const containerLimits = {
+  /** Members of a group: so that every change of a group fits one commit. */
+  maxGroupMembers: 1_000,
+  /** Groups a container is in. */
+  maxGroupsPerContainer: 16,
+  /** Keys and values of the labels of a container together, in bytes. */
+  maxLabelBytes: 2 * 1024,
+  maxLabels: 64,
+  /** Ports wanted besides SSH. */
+  maxPortCount: 64,
+  /** How long an answer is kept for those who repeat a `request_id`. */
+  requestIdKeptMs: 24 * 60 * 60_000,
+  /** How long a container that was removed is shown to those who ask. */
+  tombstoneKeptMs: 7 * 24 * 60 * 60_000,
+  /** Such containers at most; the oldest go first. */
+  maxTombstones: 10_000,
+  /** Creations under way at once. */
+  maxCreates: 256,
+  /** How long calls to nodes may go on once the gateway drains. */
+  drainMs: 30_000,
+  /** How long a change is made anew because others changed the same record meanwhile. */
+  conflictMs: 10_000,
+  /** How long the outcome of a call to a node waits for a disk that is full or silent, before its caller is answered. */
+  commitRetryMs: 10_000,
+  /** How often records out of date are cleared away. */
+  sweepMs: 60_000,
+  /** Items on one page. */
+  maxPageSize: 1_000,
+  /** Rough size of a page, in bytes: the response limit of gRPC clients is 4 MiB. */
+  maxPageBytes: 2 * 1024 * 1024,
+  /** Watchers at once. */
+  maxWatchers: 4_096,
+  /** Messages kept for one watcher that reads slowly; more end its stream. */
+  maxWatchQueue: 1_024,
+  /** The same in bytes, roughly. */
+  maxWatchQueueBytes: 8 * 1024 * 1024,
+  defaultHeartbeatMs: 10_000,
+  /** Longest wait of WaitContainer. */
+  maxWaitMs: 60 * 60_000,
+  defaultWaitMs: 60_000,
+  /** Between two looks of WaitContainer. */
+  waitIntervalMs: 500,
+  /** One look at a port. */
+  lookTimeoutMs: 3_000,
+  /** Between two looks at a tracked container, on average. */
+  livenessIntervalMs: 60_000,
+  /** Looks at once. */
+  livenessConcurrency: 16,
+} as const;

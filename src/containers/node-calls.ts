@@ -1,0 +1,44 @@
+import type { ContainerOrder, PeerApi, RemoveAnswer, StartAnswer } from "../peer-api/contract.js";
+import type { NodeDirectory, Reach } from "./contract.js";
+
+/**
+ * The two calls to nodes that have effects. Each is made once, whatever becomes of it, and on sockets of its own: its
+ * caller may leave, the call goes on.
+ */
+export class NodeCalls {
+  readonly #openPeerApi: () => PeerApi;
+  readonly #directory: NodeDirectory;
+  /** Ends calls under way: the gateway stops. */
+  readonly #signal: AbortSignal;
+
+  constructor(openPeerApi: () => PeerApi, directory: NodeDirectory, signal: AbortSignal) {
+    this.#openPeerApi = openPeerApi;
+    this.#directory = directory;
+    this.#signal = signal;
+  }
+
+  /** @throws {PeerError} */
+  async start(reach: Reach, order: ContainerOrder): Promise<StartAnswer> {
+    return await this.#call(reach, (api, options) => api.startContainer(reach.address, order, options));
+  }
+
+  /** @throws {PeerError} */
+  async remove(reach: Reach, id: string): Promise<RemoveAnswer> {
+    return await this.#call(reach, (api, options) => api.removeContainer(reach.address, id, options));
+  }
+
+  async #call<T>(
+    { isAsTyped }: Reach,
+    call: (api: PeerApi, options: Parameters<PeerApi["specs"]>[1]) => Promise<T>,
+  ): Promise<T> {
+    const api = this.#openPeerApi();
+    const isAllowed = isAsTyped
+      ? undefined
+      : (remoteAddress: string): boolean => this.#directory.allowsConnected(remoteAddress);
+    try {
+      return await call(api, { isAllowed, signal: this.#signal });
+    } finally {
+      api.close();
+    }
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * What this room keeps in the store: one kind of record per prefix. A record that another kind depends on is rewritten
+ * whenever that dependence changes, so that a commit's expectations catch every race:
+ *
+ * - a group is rewritten when its membership changes, so a group cannot end while it gains a member;
+ * - a container's memberships are one record, so a container cannot leave while it enters a group.
+ */
+import type { ContainerPort, PeerAddress } from "../peer-api/contract.js";
+import type { JsonValue, RecordValue } from "../store/contract.js";
+import type { StateReason } from "./contract.js";
+
+/** Where each kind lives. */
+export const keyOf = {
+  container: (key: string): string => `c/${key}`,
+  /** Secrets of a container: the description its node sent. */
+  secret: (key: string): string => `s/${key}`,
+  membership: (key: string): string => `m/${key}`,
+  group: (id: string): string => `g/${id}`,
+  intent: (id: string): string => `i/${id}`,
+  request: (id: string): string => `r/${id}`,
+  tombstone: (key: string): string => `t/${key}`,
+} as const;
+
+export type RecordKind = keyof typeof keyOf;
+
+const kindOf: Readonly<Record<string, RecordKind>> = {
+  "c/": "container",
+  "s/": "secret",
+  "m/": "membership",
+  "g/": "group",
+  "i/": "intent",
+  "r/": "request",
+  "t/": "tombstone",
+};
+
+/** Says of which kind a record is, and what it is about. @returns undefined for a kind of a later version */
+export function readKey(key: string): { readonly kind: RecordKind; readonly subject: string } | undefined {
+  const kind = kindOf[key.slice(0, 2)];
+  return kind === undefined ? undefined : { kind, subject: key.slice(2) };
+}
+
+export interface SpecRecord {
+  readonly portCount: number;
+  readonly gpu: boolean;
+  readonly image: string;
+  readonly baseImage: string;
+  readonly sshPublicKey: string;
+  /** Pairs: a caller's key such as `__proto__` is no field of an object of ours. */
+  readonly labels: readonly (readonly [string, string])[];
+}
+
+/** A tracked container. */
+export interface ContainerRecord {
+  readonly address: PeerAddress;
+  readonly id: string;
+  readonly isAsTyped: boolean;
+  readonly spec: SpecRecord;
+  /** TRACKED shows as ACTIVE or UNREACHABLE. */
+  readonly state: "TRACKED" | "REMOVING" | "REMOVE_FAILED";
+  readonly reason: StateReason;
+  readonly ports: readonly ContainerPort[];
+  readonly sshUsername: string;
+  readonly createTimeMs: number;
+  /** Outcome of the last look, with its time; `isReachable` true before the first one. */
+  readonly isReachable: boolean;
+  readonly lastSeenTimeMs: number | null;
+}
+
+export interface SecretRecord {
+  /** The DockerVM as the node sent it, or as a tracking file has it. */
+  readonly dockerVm: JsonValue;
+  /** Address as a tracking file spells it; empty = as we spell it. */
+  readonly ipAddressText: string;
+}
+
+export interface MembershipRecord {
+  readonly address: PeerAddress;
+  readonly id: string;
+  /** `since` orders the members of a group: milliseconds, with the place within one commit as fraction. */
+  readonly groups: readonly { readonly id: string; readonly since: number }[];
+}
+
+export interface GroupRecord {
+  readonly id: string;
+  readonly createTimeMs: number;
+  readonly memberCount: number;
+  /** Rises with every change of the membership. */
+  readonly changeCount: number;
+}
+
+/** What was about to be asked of a node; UNKNOWN = nobody knows what became of it. */
+export interface IntentRecord {
+  readonly id: string;
+  readonly address: PeerAddress;
+  readonly isAsTyped: boolean;
+  readonly spec: SpecRecord;
+  readonly group: string;
+  readonly requestId: string;
+  readonly state: "PENDING" | "UNKNOWN";
+  readonly reason: StateReason;
+  readonly createTimeMs: number;
+  /** Which gateway asks. */
+  readonly owner: string;
+}
+
+/** What a repeated `request_id` is answered with. */
+export type OutcomeRecord =
+  | { readonly kind: "running"; readonly intent: string }
+  | { readonly kind: "tracked"; readonly container: string }
+  | { readonly kind: "unknown"; readonly intent: string; readonly reason: StateReason }
+  | {
+      readonly kind: "refused";
+      readonly httpStatus: number;
+      /** Empty = no container exists. */
+      readonly intent: string;
+      /** The image that the node does not have; absent or empty = something else was wrong. */
+      readonly image?: string;
+    }
+  | { readonly kind: "rolledBack"; readonly container: string; readonly httpStatus: number }
+  | { readonly kind: "group"; readonly group: string };
+
+export interface RequestRecord {
+  /** Of the arguments: another call must not hide behind the same id. */
+  readonly argumentsHash: string;
+  readonly expireTimeMs: number;
+  readonly outcome: OutcomeRecord;
+}
+
+/** A container that was removed. */
+export interface TombstoneRecord {
+  readonly container: ContainerRecord;
+  readonly groups: readonly string[];
+  readonly reason: StateReason;
+  readonly removeTimeMs: number;
+}
+
+export interface RecordOfKind {
+  readonly container: ContainerRecord;
+  readonly secret: SecretRecord;
+  readonly membership: MembershipRecord;
+  readonly group: GroupRecord;
+  readonly intent: IntentRecord;
+  readonly request: RequestRecord;
+  readonly tombstone: TombstoneRecord;
+}
+
+/** Our own records, written by this file's types: nobody else writes to the store. */
+export const read = <K extends RecordKind>(_kind: K, value: RecordValue): RecordOfKind[K] =>
+  value as unknown as RecordOfKind[K];
+
+export const write = <K extends RecordKind>(_kind: K, record: RecordOfKind[K]): RecordValue =>
+  record as unknown as RecordValue;

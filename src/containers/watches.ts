@@ -1,0 +1,234 @@
+import { setImmediate } from "node:timers/promises";
+import type { ChangeSet, StateStore } from "../store/contract.js";
+import { StoreError } from "../store/errors.js";
+import type { ViewUpdate } from "../store/view.js";
+import type { Clock } from "../system/clock.js";
+import type { Change, WatchMessage, WatchRequest } from "./contract.js";
+import { ContainerError } from "./errors.js";
+import { containerFields, groupFields } from "./fields.js";
+import { containerLimits } from "./limits.js";
+import { readFilter } from "./lists.js";
+import { containerKey, readContainerName, readGroupName } from "./names.js";
+import { Overlay } from "./overlay.js";
+import { showContainer, showGroup, showIntent } from "./show.js";
+import type { Records, TrackedState } from "./tracked-state.js";
+import { type Filters, throughFilter, visibleChanges } from "./visible-changes.js";
+import { type VisibleCommit, WatcherQueue } from "./watcher-queue.js";
+
+export interface WatchesDeps {
+  readonly store: StateStore;
+  readonly state: TrackedState;
+  readonly clock: Clock;
+  /** Aborted when the gateway drains: streams end, to be continued at another one. */
+  readonly draining: AbortSignal;
+}
+
+/** Things shown in one message of the initial state. */
+const initialBatch = 200;
+
+/** Streams of commits. Each commit is looked at once, whoever watches. */
+export class Watches {
+  readonly #deps: WatchesDeps;
+  readonly #queues = new Set<WatcherQueue>();
+
+  constructor(deps: WatchesDeps) {
+    this.#deps = deps;
+    deps.state.subscribe((update) => this.#tell(update));
+    deps.draining.addEventListener("abort", () => {
+      for (const queue of this.#queues) queue.fail(drained());
+    });
+  }
+
+  /** @throws {ContainerError} INVALID_FILTER, SLOW_CONSUMER, DRAINING; {StoreError} REVISION_COMPACTED */
+  async *watch(request: WatchRequest, signal: AbortSignal): AsyncGenerator<WatchMessage, void, undefined> {
+    const { state, clock, draining } = this.#deps;
+    const filters = filtersOf(request);
+    if (request.startRevision !== "" && request.sendInitialState) {
+      throw new ContainerError("INVALID_REVISION", "start_revision goes without send_initial_state", {
+        field: "start_revision",
+      });
+    }
+    if (draining.aborted) throw drained();
+    if (this.#queues.size >= containerLimits.maxWatchers)
+      throw new ContainerError("TOO_MANY_WATCHERS", "too many streams watch at once");
+    const queue = new WatcherQueue();
+    try {
+      let revision = state.revision;
+      if (request.startRevision === "") this.#queues.add(queue);
+      else revision = yield* this.#replay(request.startRevision, filters, queue, signal);
+      if (request.sendInitialState) yield* this.#initial(filters, signal);
+      let isIdleFrom = clock.monotonicMs();
+      for (;;) {
+        const waitMs = Math.max(0, isIdleFrom + request.heartbeatMs - clock.monotonicMs());
+        const commit = await queue.next(waitMs, signal);
+        revision = commit?.revision ?? revision;
+        const changes = commit === undefined ? [] : seen(commit, filters);
+        const isDue = clock.monotonicMs() - isIdleFrom >= request.heartbeatMs;
+        if (changes.length === 0 && !isDue) continue;
+        yield changes.length > 0
+          ? { revision, type: "CHANGES", changes, timeMs: commit?.timeMs ?? clock.nowMs() }
+          : { revision, type: "BOOKMARK", changes, timeMs: clock.nowMs() };
+        isIdleFrom = clock.monotonicMs();
+      }
+    } finally {
+      this.#queues.delete(queue);
+    }
+  }
+
+  #tell(update: ViewUpdate): void {
+    if (this.#queues.size === 0) return;
+    if (update.kind === "resynced") {
+      for (const queue of this.#queues) queue.fail(compacted());
+      return;
+    }
+    const { state } = this.#deps;
+    const { changeSet } = update;
+    const commit = visible(changeSet, new Overlay(state).takeBack(changeSet.changes), state);
+    if (commit.changes.length === 0) return;
+    for (const queue of this.#queues) queue.push(commit, tooSlow);
+  }
+
+  /** Shows what exists, as it was when this began, while commits go on. */
+  async *#initial(filters: Filters, signal: AbortSignal): AsyncGenerator<WatchMessage, void, undefined> {
+    const { state, clock } = this.#deps;
+    const { revision } = state;
+    const frozen = new Overlay(state);
+    const names = [...state.groupNames, ...state.names];
+    const unsubscribe = state.subscribe((update) => {
+      frozen.keepBefore(update.kind === "changed" ? update.changeSet.changes : update.changes);
+    });
+    try {
+      let changes: Change[] = [];
+      let turnStartMs = performance.now();
+      for (const name of names) {
+        const change = added(name, frozen, filters);
+        if (change !== undefined) changes.push(change);
+        if (changes.length === initialBatch) {
+          yield { revision: "", type: "INITIAL", changes, timeMs: clock.nowMs() };
+          changes = [];
+        }
+        if (performance.now() - turnStartMs > 5) {
+          await setImmediate();
+          turnStartMs = performance.now();
+        }
+        signal.throwIfAborted();
+      }
+      if (changes.length > 0) yield { revision: "", type: "INITIAL", changes, timeMs: clock.nowMs() };
+    } finally {
+      unsubscribe();
+    }
+    yield { revision, type: "INITIAL_DONE", changes: [], timeMs: clock.nowMs() };
+  }
+
+  /**
+   * Tells the commits after a revision out of the history, then hands over to the queue without gap or repeat.
+   *
+   * The history says what each commit changed, not what else there was. So the records that it touches are first taken
+   * back to where they were at the start, and then led forward with it.
+   *
+   * @returns the last revision told
+   */
+  async *#replay(
+    start: string,
+    filters: Filters,
+    queue: WatcherQueue,
+    signal: AbortSignal,
+  ): AsyncGenerator<WatchMessage, string, undefined> {
+    const { store, state } = this.#deps;
+    let revision = start;
+    const past = new Overlay(state);
+    // What the state changes from now on is laid aside too.
+    const live = state.subscribe((update) => {
+      past.keepBefore(update.kind === "changed" ? update.changeSet.changes : update.changes);
+    });
+    try {
+      if (start === state.revision) {
+        this.#queues.add(queue);
+        return revision;
+      }
+      const beginning: ChangeSet["changes"][number][] = [];
+      const until = state.revision;
+      const seenKeys = new Set<string>();
+      for await (const { changes, revision: at } of store.changes(start, signal)) {
+        for (const change of changes) {
+          if (seenKeys.has(change.key)) continue;
+          seenKeys.add(change.key);
+          beginning.push(change);
+        }
+        if (at === until) break;
+      }
+      past.takeBack(beginning);
+      for await (const changeSet of store.changes(start, signal)) {
+        const before = new Overlay(past);
+        const after = new Overlay(past);
+        before.apply(
+          changeSet.changes.map(({ key, previous }) => ({ key, value: previous, previous: undefined })),
+        );
+        after.apply(changeSet.changes);
+        const commit = visible(changeSet, before, after);
+        past.apply(changeSet.changes);
+        ({ revision } = changeSet);
+        const changes = seen(commit, filters);
+        if (changes.length > 0) yield { revision, type: "CHANGES", changes, timeMs: changeSet.timeMs };
+        // No commit can come between this look and the queue's place among the others.
+        if (revision === state.revision) {
+          this.#queues.add(queue);
+          break;
+        }
+      }
+      signal.throwIfAborted();
+      return revision;
+    } finally {
+      live();
+    }
+  }
+}
+
+function visible(changeSet: ChangeSet, before: Records, after: Records): VisibleCommit {
+  const { revision, timeMs } = changeSet;
+  const changes = visibleChanges(changeSet.changes, before, after);
+  return {
+    revision,
+    timeMs,
+    changes,
+    weightBytes: changes.reduce((sum, change) => sum + weightOf(change), 0),
+  };
+}
+
+/** Roughly what a change takes on the wire and in memory. */
+function weightOf(change: VisibleCommit["changes"][number]): number {
+  if (change.kind === "CONTAINER") return 2_000;
+  return 500 + 150 * ((change.before?.containers.length ?? 0) + (change.after?.containers.length ?? 0));
+}
+
+const seen = (commit: VisibleCommit, filters: Filters): readonly Change[] =>
+  commit.changes.flatMap((change) => throughFilter(change, filters) ?? []);
+
+function added(name: string, records: Records, filters: Filters): Change | undefined {
+  if (name.startsWith("groups/")) {
+    const after = showGroup(records, readGroupName(name, "group"));
+    return throughFilter({ kind: "GROUP", before: undefined, after }, filters);
+  }
+  const { host, port, id, isIntent } = readContainerName(name, "container");
+  const intent = isIntent ? records.get("intent", id) : undefined;
+  const shownIntent = intent === undefined ? undefined : showIntent(intent);
+  const after = isIntent ? shownIntent : showContainer(records, containerKey({ host, port: port ?? 0 }, id));
+  return throughFilter({ kind: "CONTAINER", before: undefined, after, end: undefined }, filters);
+}
+
+function filtersOf({ kinds, containerFilter, groupFilter }: WatchRequest): Filters {
+  const watches = (kind: "CONTAINER" | "GROUP"): boolean => kinds.size === 0 || kinds.has(kind);
+  const container = readFilter(containerFilter, containerFields, "container_filter");
+  const group = readFilter(groupFilter, groupFields, "group_filter");
+  return {
+    container: watches("CONTAINER") ? container : undefined,
+    group: watches("GROUP") ? group : undefined,
+  };
+}
+
+const drained = (): ContainerError =>
+  new ContainerError("DRAINING", "the gateway is about to stop; the last revision continues elsewhere");
+const tooSlow = (): ContainerError =>
+  new ContainerError("SLOW_CONSUMER", "the stream was read too slowly; its last revision continues it");
+const compacted = (): StoreError =>
+  new StoreError("REVISION_COMPACTED", "the state was read anew; begin with send_initial_state");
