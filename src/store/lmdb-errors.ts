@@ -1,4 +1,9 @@
+import { statfs } from "node:fs/promises";
 import { StoreError, type StoreReason } from "./errors.js";
+
+const inputOutputError = 5; // EIO
+/** Less than one group of commits may need. */
+const littleRoomBytes = 16 * 1024 * 1024;
 
 /** Codes of LMDB (below zero) and of the system. The error's class says nothing: it may be another realm's. */
 const reasonOfCode: Readonly<Record<number | string, StoreReason>> = {
@@ -19,6 +24,7 @@ const reasonOfCode: Readonly<Record<number | string, StoreReason>> = {
   EPERM: "STATE_READ_ONLY",
   EACCES: "STATE_READ_ONLY",
   EROFS: "STATE_READ_ONLY",
+  ENOENT: "STATE_READ_ONLY", // what Node's recursive mkdir says of a read-only file system
   ENOTDIR: "STATE_UNREADABLE",
   EEXIST: "STATE_UNREADABLE",
 };
@@ -42,16 +48,25 @@ export function toStoreError(error: unknown): StoreError {
 }
 
 /**
- * Finds what lies behind a failed write: lmdb-js rejects each commit of a failed transaction with an error that holds a
- * promise of the real one. That promise must be awaited, or its rejection ends the process.
+ * Names why a write into a folder failed.
+ *
+ * lmdb-js rejects each commit of a failed transaction with an error that holds a promise of the real one; unless awaited,
+ * that one's rejection ends the process. And where a disk takes a write in part because it is full, LMDB says EIO.
  */
-export async function causeOfFailedWrite(error: unknown): Promise<unknown> {
+export async function toWriteError(error: unknown, folder: string): Promise<StoreError> {
   const { commitError } = (error ?? {}) as { commitError?: Promise<unknown> };
-  if (commitError === undefined) return error;
+  const cause = commitError === undefined ? error : await commitError.catch((real: unknown) => real);
+  const failure = toStoreError(cause ?? error);
+  const { code } = (cause ?? {}) as { code?: number };
+  if (code !== inputOutputError || !(await isAlmostFull(folder))) return failure;
+  return new StoreError("DISK_FULL", words.DISK_FULL, { cause });
+}
+
+async function isAlmostFull(folder: string): Promise<boolean> {
   try {
-    await commitError;
-    return error;
-  } catch (cause) {
-    return cause;
+    const { bavail, bsize } = await statfs(folder);
+    return bavail * bsize < littleRoomBytes;
+  } catch {
+    return false;
   }
 }

@@ -1,4 +1,4 @@
-import { chmod, mkdir, stat } from "node:fs/promises";
+import { chmod, type FileHandle, mkdir, open as openFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Database, RootDatabase } from "lmdb";
 import { StoreError } from "./errors.js";
@@ -29,6 +29,7 @@ export async function openLmdbFiles(folder: string): Promise<LmdbFiles> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   // A folder made earlier may be wider. It may also be read-only: then opening says so.
   await chmod(folder, 0o700).catch(() => undefined);
+  await requireLmdbFile(join(folder, "data.mdb"));
   const { open } = await import("lmdb").catch((cause: unknown) => {
     throw new StoreError("STATE_STORE_UNAVAILABLE", "lmdb has no build for this platform", { cause });
   });
@@ -45,30 +46,76 @@ export async function openLmdbFiles(folder: string): Promise<LmdbFiles> {
     // A commit is seen when it is on the disk, and not before: no reader hands on what a power cut may take back.
     // Measured beside overlapping fsync: no slower, alone or 256 at once.
     overlappingSync: false,
+    // Batching per turn is the commit queue's work. lmdb-js's own makes a promise that nobody can reach, and its
+    // rejection, when a transaction fails, ends the process: the test with a full disk would.
+    eventTurnBatching: false,
     // The map is left to grow: lmdb-js doubles it as pages are needed.
   } as const;
   const root = open<string, string>(options);
   try {
     await requireWholeFile(root, folder);
-    const files = openTables(root);
-    await prepareMeta(files);
-    return files;
+    requireOurs(root);
+    return await openTables(root);
   } catch (error) {
     await root.close();
     throw error;
   }
 }
 
-function openTables(root: RootDatabase<string, string>): LmdbFiles {
+async function openTables(root: RootDatabase<string, string>): Promise<LmdbFiles> {
   const table = <K extends string | number>(name: string): Database<string, K> =>
     root.openDB<string, K>({ name, encoding: "string" });
+  // The schema comes first: a start that was cut short leaves a file that is known as ours.
+  const meta = table<string>("meta");
+  await prepareMeta(root, meta);
   return {
     root,
+    meta,
     records: table("records"),
     log: table<number>("log"),
     operations: table("operations"),
-    meta: table("meta"),
   };
+}
+
+/** Nothing is written into the file of another program. */
+function requireOurs(root: RootDatabase<string, string>): void {
+  const tables = [...root.getKeys({ limit: 100 })];
+  if (tables.length > 0 && !tables.includes("meta")) throw foreign();
+}
+
+const foreign = (): StoreError =>
+  new StoreError("STATE_UNREADABLE", "the state files are none of ours; they stay as they are");
+
+/** Where LMDB's two meta pages have their magic number, format and page size. */
+const metaBytes = 64;
+const magicAt = 24;
+const magic = 0xbeefc0de;
+const formatAt = 28;
+const format = 2;
+const pageSizeAt = 48;
+
+/** lmdb-js ends the process by a segmentation fault when it opens what is no LMDB file: 3.5.6, seen. */
+async function requireLmdbFile(path: string): Promise<void> {
+  const handle = await openFile(path, "r").catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  });
+  if (handle === undefined) return;
+  try {
+    // Made, and killed before the first byte: as good as none.
+    if ((await handle.stat()).size === 0) return;
+    const first = await readMeta(handle, 0);
+    await readMeta(handle, first.readUInt32LE(pageSizeAt));
+  } finally {
+    await handle.close();
+  }
+}
+
+async function readMeta(handle: FileHandle, position: number): Promise<Buffer> {
+  const { buffer } = await handle.read(Buffer.alloc(metaBytes), 0, metaBytes, position);
+  const isMeta = buffer.readUInt32LE(magicAt) === magic && buffer.readUInt16LE(formatAt) === format;
+  if (!isMeta) throw foreign();
+  return buffer;
 }
 
 /** A file that was cut short must not be read: its map has pages without a file below, and touching one is SIGBUS. */
@@ -80,9 +127,13 @@ async function requireWholeFile(root: RootDatabase<string, string>, folder: stri
   }
 }
 
-async function prepareMeta({ root, meta }: LmdbFiles): Promise<void> {
+async function prepareMeta(
+  root: RootDatabase<string, string>,
+  meta: Database<string, string>,
+): Promise<void> {
   const schema = meta.get("schema");
   if (schema === undefined) {
+    if (meta.getKeysCount({ limit: 1 }) > 0) throw foreign();
     await root.childTransaction(() => {
       void meta.put("history", JSON.stringify(emptyHistory()));
       void meta.put("schema", String(schemaVersion));
@@ -93,9 +144,7 @@ async function prepareMeta({ root, meta }: LmdbFiles): Promise<void> {
     const words = `the state was written by a newer version (schema ${schema}, this one knows ${schemaVersion})`;
     throw new StoreError("STATE_UNREADABLE", words, { metadata: { schema } });
   }
-  if (Number(schema) !== schemaVersion) {
-    throw new StoreError("STATE_UNREADABLE", "the state files are none of ours; they stay as they are");
-  }
+  if (Number(schema) !== schemaVersion) throw foreign();
 }
 
 /** Where the log begins and ends. */

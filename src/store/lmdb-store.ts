@@ -17,7 +17,7 @@ import { type EncodedCommit, encodeCommit, requireKey, requireReplacedBytes } fr
 import { StoreError } from "./errors.js";
 import { type EncodedChange, History, parse } from "./history.js";
 import { type HistoryLimits, storeLimits } from "./limits.js";
-import { causeOfFailedWrite, toStoreError } from "./lmdb-errors.js";
+import { toStoreError, toWriteError } from "./lmdb-errors.js";
 import { type LmdbFiles, openLmdbFiles } from "./lmdb-files.js";
 import { makeRevision, numberOfRevision } from "./revision.js";
 import { Turns } from "./turns.js";
@@ -52,15 +52,16 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<StateSto
   openFolders.add(folder);
   try {
     const files = await openLmdbFiles(folder);
-    return new LmdbStore(files, options, () => openFolders.delete(folder));
+    return new LmdbStore(files, { ...options, folder }, () => openFolders.delete(folder));
   } catch (error) {
     openFolders.delete(folder);
-    throw toStoreError(error);
+    throw await toWriteError(error, folder);
   }
 }
 
 class LmdbStore implements StateStore {
   readonly #files: LmdbFiles;
+  readonly #folder: string;
   readonly #clock: Clock;
   readonly #history: History;
   readonly #queue: CommitQueue;
@@ -73,6 +74,7 @@ class LmdbStore implements StateStore {
 
   constructor(files: LmdbFiles, options: LmdbStoreOptions, forget: () => void) {
     this.#files = files;
+    this.#folder = options.folder;
     this.#clock = options.clock ?? systemClock;
     const { historyCommits: commits, historyBytes: bytes } = storeLimits;
     this.#history = new History(files, options.history ?? { commits, bytes });
@@ -226,7 +228,7 @@ class LmdbStore implements StateStore {
       await this.#files.root.flushed;
       return result;
     } catch (error) {
-      throw toStoreError(await causeOfFailedWrite(error));
+      throw await toWriteError(error, this.#folder);
     }
   }
 
