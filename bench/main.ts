@@ -10,6 +10,7 @@ import { benchRoundTrips } from "./round-trips.js";
 import { benchSharedCrawl } from "./shared-crawl.js";
 import { benchStalls } from "./stalls.js";
 import { benchStartUp } from "./start-up.js";
+import { benchStore } from "./store.js";
 import { type BenchRow, formatRows } from "./table.js";
 
 const isQuick = process.argv.includes("--quick");
@@ -26,6 +27,7 @@ const rows = [
   await benchBandwidthBudget(isQuick ? 1 : 20),
   ...rates.filter((row) => row !== undefined),
   await benchRoundTrips(isQuick ? 50 : 1_000, isQuick ? 1 : 5),
+  ...(await benchStore(isQuick ? 1_000 : 100_000, isQuick ? 1 : 5)),
 ];
 const notRun = rates.includes(undefined) ? ["measured download against curl (curl is missing)"] : [];
 process.stdout.write(`${formatRows(rows)}\n\n`);
