@@ -20,6 +20,16 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What is looked for at a port: the banner of an SSH server, a TCP connection, or an answer to `GET /` below 500. */
+export type PortSign = "SSH_BANNER" | "TCP" | "HTTP";
+
+/**
+ * Looks at a port once, on one connection of its own. Resolves when the sign was there.
+ *
+ * @throws {PeerError} it was not; `HTTP_STATUS`: 500 and above; `BAD_BODY`: something else than asked for answered
+ */
+export type LookAtPort = (address: PeerAddress, sign: PortSign, options?: CallOptions) => Promise<void>;
+
 /** What a measurement of the bandwidth may cost. Reaching either limit ends it, and is no failure. */
 export interface TransferOptions extends CallOptions {
   /** Bytes of the file, in one direction, 1..67108864. */

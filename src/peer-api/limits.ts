@@ -16,6 +16,7 @@ export const routeLimits = {
   startContainer: { timeoutMs: 600_000, maxBodyBytes: 64 * 1024 },
   removeContainer: { timeoutMs: 60_000, maxBodyBytes: 4 * 1024 },
   publicAddress: { timeoutMs: 3_000, maxBodyBytes: 4 * 1024 },
+  portLook: { timeoutMs: 3_000, maxBodyBytes: 8 * 1024 },
 } as const satisfies Record<string, RouteLimit>;
 
 /** How a download and an upload are measured. docs/limits.md lists the same rows; a test compares both ways. */
@@ -47,6 +48,9 @@ export const maxJsonDepth = 16;
 
 /** Largest block of response headers, in bytes. */
 export const maxHeaderBytes = 16 * 1024;
+
+/** Longest line before or in the banner of an SSH server, in bytes, its end included. Source: RFC 4253, 4.2. */
+export const maxBannerLineBytes = 255;
 
 /** Sockets to one node at once. */
 export const maxSocketsPerNode = 2;
