@@ -41,6 +41,8 @@ export const containerLimits = {
   defaultWaitMs: 60_000,
   /** Between two looks of WaitContainer. */
   waitIntervalMs: 500,
+  /** Looks of WaitContainer at once; those who wait for the same port share one. */
+  maxLooks: 256,
   /** One look at a port. */
   lookTimeoutMs: 3_000,
   /** Between two looks at a tracked container, on average. */
