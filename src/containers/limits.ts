@@ -49,4 +49,10 @@ export const containerLimits = {
   livenessIntervalMs: 60_000,
   /** Looks at once. */
   livenessConcurrency: 16,
+  /** Of them at containers of one node. */
+  livenessPerNode: 4,
+  /** From a look that nobody answered to the second one, on average. */
+  livenessDoubtMs: 3_000,
+  /** Containers that one commit of the liveness shows as reachable or unreachable. */
+  maxFlips: 256,
 } as const;
