@@ -30,7 +30,18 @@ export function addDevnetFlags(command: Command): void {
     .option("--speed-test-file <STATE>", "present or missing (default present)")
     .option("--victim-net <NET>", "whom nodes with the fault victims name (default 127.200.0.0/16)")
     .option("--victim-port <PORT>", "on which port (default the devnet's)")
-    .option("--ledger <FILE>", "append each call to this file as a line of JSON");
+    .option("--slow-delay <DURATION>", "how late nodes with a slow fault answer (default 5s)")
+    .option("--container-ports <STATE>", "open or closed: whether containers listen (default open)")
+    .option("--ssh-delay <DURATION>", "until a new container answers on its SSH port (default 0)")
+    .option("--create-delay <DURATION>", "until a container exists (default 0)")
+    .option("--remove-delay <DURATION>", "until a removed container is gone (default 0)")
+    .option("--cut-after <BYTES>", "where replies break off with faults that cut them (default half-way)")
+    .option("--fixed-id <ID>", "of every container with the fault fixed-id-create")
+    .option(
+      "--container-versions <LIST>",
+      "how nodes spell containers: 2021-04-10,2023-12 by turns (default as their dialect)",
+    )
+    .option("--ledger <FILE>", "append each call and each container to this file as a line of JSON");
 }
 
 export async function runDevnet(

@@ -1,15 +1,17 @@
 /** Starts a devnet in a process of its own, so that the nodes' work is not counted as, or slowed by, that of the caller. */
 
 import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { DevnetOptions, DevnetView, LedgerCall } from "./contract.js";
+import type { ContainerLedger, DevnetOptions, DevnetView, LedgerCall, StopOptions } from "./contract.js";
 import { DevnetError } from "./errors.js";
-import { readLedger } from "./ledger.js";
-import type { FromDevnet, ToDevnet } from "./process-messages.js";
+import type { FaultName } from "./faults.js";
+import { readContainerLedger, readLedger } from "./ledger.js";
+import type { FromDevnet, Request, ToDevnet } from "./process-messages.js";
 
 /** How long a process may take to close its sockets and its ledger. */
 const endTimeoutMs = 3_000;
@@ -20,8 +22,21 @@ export interface DevnetProcess extends DevnetView {
   readonly ledgerPath: string;
   /** Every call recorded so far, read from the file. */
   calls(): Promise<readonly LedgerCall[]>;
+  /** Every create and removal recorded so far, read from the file. After `kill`, what had reached the file. */
+  containerLedger(): Promise<ContainerLedger>;
+  /** @param which its position in `nodes`, or its address */
+  node(which: number | string): RemoteNodeControl;
+  /** Kills the process (SIGKILL), as a power cut would. The ledger's file stays until `close`. */
+  kill(): Promise<void>;
   /** Ends the process and waits until it is gone. */
   close(): Promise<void>;
+}
+
+/** As `NodeControl`, over the channel to the process; each rejects with a DevnetError. */
+export interface RemoteNodeControl {
+  stop(options?: StopOptions): Promise<void>;
+  start(): Promise<void>;
+  setFault(fault: FaultName | undefined): Promise<void>;
 }
 
 /**
@@ -35,7 +50,8 @@ export async function startDevnetProcess(options: DevnetOptions): Promise<Devnet
     options.ledgerPath === undefined ? await mkdtemp(join(tmpdir(), "p2prc-devnet-")) : undefined;
   const ledgerPath = resolve(options.ledgerPath ?? join(tempFolder ?? "", "ledger.jsonl"));
   const child = fork(program, [], { execArgv: [], stdio: ["ignore", "ignore", "inherit", "ipc"] });
-  let flushCount = 0;
+  let askCount = 0;
+  const ask = (request: Request): Promise<void> => askIn(child, ++askCount, request);
   const close = async (): Promise<void> => {
     await endOf(child);
     if (tempFolder !== undefined) await rm(tempFolder, { recursive: true, force: true });
@@ -46,7 +62,20 @@ export async function startDevnetProcess(options: DevnetOptions): Promise<Devnet
       ...view,
       pid: child.pid ?? 0,
       ledgerPath,
-      calls: () => callsOf(child, ++flushCount, ledgerPath),
+      calls: async () => {
+        await ask({ kind: "flush" });
+        return readLedger(ledgerPath);
+      },
+      containerLedger: async () => {
+        if (!hasEnded(child)) await ask({ kind: "flush" });
+        return readContainerLedger(ledgerPath);
+      },
+      node: (node) => ({
+        stop: (stopOptions) => ask({ kind: "stop", node, options: stopOptions }),
+        start: () => ask({ kind: "start", node }),
+        setFault: (fault) => ask({ kind: "setFault", node, fault }),
+      }),
+      kill: () => killed(child),
       close,
     };
   } catch (error) {
@@ -71,19 +100,25 @@ async function openIn(
   options: DevnetOptions,
   tempFolder: string | undefined,
 ): Promise<DevnetView> {
-  const answer = replyFrom(child, (message) => message.kind !== "flushed");
+  const answer = replyFrom(child, (message) => message.kind !== "done");
   tell(child, { kind: "open", options, tempFolder });
   const message = await answer;
   if (message.kind === "ready") return message.view;
   throw new DevnetError(message.kind === "failed" ? message.message : "the devnet gave no answer");
 }
 
-async function callsOf(child: ChildProcess, id: number, ledgerPath: string): Promise<readonly LedgerCall[]> {
-  const answer = replyFrom(child, (message) => message.kind === "flushed" && message.id === id);
-  tell(child, { kind: "flush", id });
+async function askIn(child: ChildProcess, id: number, request: Request): Promise<void> {
+  const answer = replyFrom(child, (message) => message.kind === "done" && message.id === id);
+  tell(child, { kind: "ask", id, request });
   const message = await answer;
-  if (message.kind === "flushed" && message.error !== undefined) throw new DevnetError(message.error);
-  return readLedger(ledgerPath);
+  if (message.kind === "done" && message.error !== undefined) throw new DevnetError(message.error);
+}
+
+async function killed(child: ChildProcess): Promise<void> {
+  if (hasEnded(child)) return;
+  const gone = once(child, "exit");
+  child.kill("SIGKILL");
+  await gone;
 }
 
 function tell(child: ChildProcess, message: ToDevnet): void {

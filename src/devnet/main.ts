@@ -7,7 +7,7 @@
 import { rm } from "node:fs/promises";
 import { openDevnet } from "./devnet.js";
 import type { Devnet } from "./contract.js";
-import type { FromDevnet, ToDevnet } from "./process-messages.js";
+import type { FromDevnet, Request, ToDevnet } from "./process-messages.js";
 
 function serveParent(): void {
   let opening: Promise<Devnet> | undefined;
@@ -19,8 +19,8 @@ function serveParent(): void {
         tempFolder = message.tempFolder;
         void announce(opening);
         break;
-      case "flush":
-        void flush(opening, message.id);
+      case "ask":
+        void answer(opening, message.id, message.request);
         break;
     }
   });
@@ -38,12 +38,30 @@ async function announce(opening: Promise<Devnet>): Promise<void> {
   }
 }
 
-async function flush(opening: Promise<Devnet> | undefined, id: number): Promise<void> {
+async function answer(opening: Promise<Devnet> | undefined, id: number, request: Request): Promise<void> {
   try {
-    await (await opening)?.ledger.flush();
-    tell({ kind: "flushed", id });
+    const devnet = await opening;
+    if (devnet !== undefined) await fulfil(devnet, request);
+    tell({ kind: "done", id });
   } catch (error) {
-    tell({ kind: "flushed", id, error: textOf(error) });
+    tell({ kind: "done", id, error: textOf(error) });
+  }
+}
+
+async function fulfil(devnet: Devnet, request: Request): Promise<void> {
+  switch (request.kind) {
+    case "flush":
+      await devnet.ledger.flush();
+      break;
+    case "stop":
+      await devnet.node(request.node).stop(request.options);
+      break;
+    case "start":
+      await devnet.node(request.node).start();
+      break;
+    case "setFault":
+      devnet.node(request.node).setFault(request.fault);
+      break;
   }
 }
 

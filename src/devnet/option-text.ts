@@ -1,7 +1,8 @@
 /** Reads options as they are typed: `--nodes 40 --delay 20ms --seed 7 --faults refuse=2,hang=3`. */
 
-import type { DevnetOptions, Shape, SpeedTestFile } from "./contract.js";
+import type { ContainerOptions, DevnetOptions, Shape, SpeedTestFile } from "./contract.js";
 import { dialectNames, type DialectName } from "./dialects.js";
+import { type GenerationName, generationNames } from "./docker-vm.js";
 import { DevnetError } from "./errors.js";
 import { everyFault, faultNames, type FaultName, type FaultPlan } from "./faults.js";
 import { checkOptions, shapes, speedTestFiles } from "./options.js";
@@ -32,6 +33,18 @@ export interface DevnetOptionText {
   readonly speedTestFile?: string | undefined;
   readonly victimNet?: string | undefined;
   readonly victimPort?: string | undefined;
+  /** How late nodes with a slow fault answer: `5s`. */
+  readonly slowDelay?: string | undefined;
+  /** `open` or `closed`. */
+  readonly containerPorts?: string | undefined;
+  readonly sshDelay?: string | undefined;
+  readonly createDelay?: string | undefined;
+  readonly removeDelay?: string | undefined;
+  /** Bytes of a reply that is cut. */
+  readonly cutAfter?: string | undefined;
+  readonly fixedId?: string | undefined;
+  /** `2021-04-10,2023-12`: which containers nodes spell, by turns. */
+  readonly containerVersions?: string | undefined;
 }
 
 /**
@@ -63,10 +76,33 @@ export function parseDevnetOptions(text: DevnetOptionText): DevnetOptions {
     ),
     victimNet: text.victimNet,
     victimPort: ifGiven(text.victimPort, (port) => readWhole("--victim-port", port)),
+    slowDelayMs: ifGiven(text.slowDelay, (delay) => readDurationMs("--slow-delay", delay)),
+    containers: readContainers(text),
   };
   checkOptions(options);
   return options;
 }
+
+function readContainers(text: DevnetOptionText): ContainerOptions {
+  return {
+    listens: ifGiven(
+      text.containerPorts,
+      (ports) => readName("--container-ports", ports, portStates) === "open",
+    ),
+    sshDelayMs: ifGiven(text.sshDelay, (delay) => readDurationMs("--ssh-delay", delay)),
+    createDelayMs: ifGiven(text.createDelay, (delay) => readDurationMs("--create-delay", delay)),
+    removeDelayMs: ifGiven(text.removeDelay, (delay) => readDurationMs("--remove-delay", delay)),
+    replyCutAfterBytes: ifGiven(text.cutAfter, (bytes) => readWhole("--cut-after", bytes)),
+    fixedId: text.fixedId,
+    generations: ifGiven(text.containerVersions, (list) =>
+      list
+        .split(",")
+        .map((name) => readName<GenerationName>("--container-versions", name.trim(), generationNames)),
+    ),
+  };
+}
+
+const portStates = ["open", "closed"] as const;
 
 function ifGiven<T>(text: string | undefined, read: (text: string) => T): T | undefined {
   return text === undefined ? undefined : read(text);

@@ -42,7 +42,7 @@ async function refusal(
     },
     (failure: unknown) => ConnectError.from(failure),
   );
-  const [info] = (error).findDetails(ErrorInfoSchema);
+  const [info] = error.findDetails(ErrorInfoSchema);
   return { reason: info?.reason ?? "", metadata: info?.metadata ?? {} };
 }
 

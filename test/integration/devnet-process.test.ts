@@ -58,6 +58,51 @@ describe("a devnet in a process of its own", () => {
     await rm(folder, { recursive: true });
   });
 
+  it("keeps every answered create on disk through kill -9", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "devnet-process-"));
+    const ledgerPath = join(folder, "ledger.jsonl");
+    const devnet = await startDevnetProcess({
+      nodes: 2,
+      dialects: ["2026-01"],
+      ledgerPath,
+      containers: { listens: false },
+    });
+    const answered: string[] = [];
+    const start = async (): Promise<void> => {
+      for (;;) {
+        const response = await fetch(`http://${devnet.entryAddresses[0]!}/startcontainer?PublicKey=c3No`);
+        answered.push(((await response.json()) as { ID: string }).ID);
+        if (answered.length === 50) void devnet.kill();
+      }
+    };
+    await Promise.allSettled(Array.from({ length: 8 }, start));
+    await devnet.kill();
+    const { creates } = await devnet.containerLedger();
+    const kept = new Set(creates.map(({ id }) => id));
+    expect(answered.length).toBeGreaterThanOrEqual(50);
+    expect(answered.filter((id) => !kept.has(id))).toEqual([]);
+    expect(creates.every(({ node }) => node === devnet.entryAddresses[0])).toBe(true);
+    await devnet.close();
+    await rm(folder, { recursive: true });
+  });
+
+  it("stops, starts and spoils nodes when it is told", async () => {
+    const devnet = await startDevnetProcess({ nodes: 2, dialects: ["2026-01"], firstAddress: "127.0.24.1" });
+    try {
+      const { address } = devnet.nodes[1]!;
+      const specs = (): Promise<Response> => fetch(`http://${address}/server_info`);
+      await devnet.node(1).stop();
+      await expect(specs()).rejects.toThrow();
+      await devnet.node(1).start();
+      expect((await specs()).status).toBe(200);
+      await devnet.node(address).setFault("status500");
+      expect((await specs()).status).toBe(500);
+      await expect(devnet.node(7).stop()).rejects.toThrow("node 7: there is no such node");
+    } finally {
+      await devnet.close();
+    }
+  });
+
   it("hands on why it cannot start", async () => {
     const start = startDevnetProcess({ nodes: 3, faults: { hang: 3 } });
     await expect(start).rejects.toThrow("3 faulty nodes leave no healthy one in a network of 3");

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import type { DevnetOptions } from "../../src/devnet/contract.js";
 import type { DialectName } from "../../src/devnet/dialects.js";
+import type { GenerationName } from "../../src/devnet/docker-vm.js";
 import { DevnetError } from "../../src/devnet/errors.js";
 import { everyFault, type FaultName, faultNames } from "../../src/devnet/faults.js";
 import { checkOptions } from "../../src/devnet/options.js";
@@ -57,6 +58,33 @@ describe("a typed devnet", () => {
     expect([true, false, undefined].map((ipv6) => typed({ ipv6 }).ipv6)).toEqual([true, false, undefined]);
   });
 
+  it("has the flags of its containers read", () => {
+    expect(
+      typed({
+        slowDelay: "2s",
+        containerPorts: "closed",
+        sshDelay: "1s",
+        createDelay: "20ms",
+        removeDelay: "0",
+        cutAfter: "100",
+        fixedId: "twin",
+        containerVersions: "2021-04-10, 2023-12",
+      }),
+    ).toMatchObject({
+      slowDelayMs: 2000,
+      containers: {
+        listens: false,
+        sshDelayMs: 1000,
+        createDelayMs: 20,
+        removeDelayMs: 0,
+        replyCutAfterBytes: 100,
+        fixedId: "twin",
+        generations: ["2021-04-10", "2023-12"],
+      },
+    });
+    expect(checkOptions(typed({})).containers).toMatchObject({ listens: true, sshDelayMs: 0 });
+  });
+
   it("has 40 nodes unless it is told, and more where its faults need room", () => {
     expect(parseDevnetOptions({}).nodes).toBe(40);
     expect(parseDevnetOptions({ faults: "all" }).nodes).toBe(2 * faultNames.length);
@@ -108,6 +136,10 @@ describe("a typed devnet", () => {
     [{ speedTestFile: "lost" }, '--speed-test-file "lost": none of present, missing'],
     [{ victimNet: "127.0.0.0/20" }, "net 127.0.0.0/20: fewer than 4096 hosts"],
     [{ victimPort: "0" }, "victimPort 0: not a whole number from 1 to 65535"],
+    [{ containerPorts: "shut" }, '--container-ports "shut": none of open, closed'],
+    [{ createDelay: "601s" }, "containers createDelayMs 601000: not a whole number from 0 to 600000"],
+    [{ cutAfter: "half" }, '--cut-after "half": not a whole number'],
+    [{ containerVersions: "2022" }, '--container-versions "2022": none of 2021-04-02'],
     [{ firstAddress: "localhost" }, "first address localhost: not an IPv4 address"],
   ])("is refused as %j with the bad part named", (text, message) => {
     expect(() => typed(text)).toThrow(DevnetError);
@@ -126,6 +158,12 @@ describe("a devnet's options from a program", () => {
     [{ bandwidthMbps: [] }, "bandwidthMbps: at least one rate is needed"],
     [{ uploadMbps: NaN }, "uploadMbps NaN: not a number from 0.001 to 100000"],
     [{ ipv6: 0.5 }, "ipv6 0.5: not a whole number"],
+    [{ containers: { generations: [] } }, "containers generations: at least one is needed"],
+    [
+      { containers: { generations: ["1999" as GenerationName] } },
+      "containers generation 1999: none of 2021-04-02",
+    ],
+    [{ containers: { replyCutAfterBytes: -1 } }, "containers replyCutAfterBytes -1: not a whole number"],
     [{ rowsPerTable: 1 }, "rowsPerTable 1: not a whole number from 2 to 4096"],
   ])("are refused as %j", (options, message) => {
     expect(() => checkOptions({ nodes: 40, ...options })).toThrow(message);
