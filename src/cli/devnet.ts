@@ -1,6 +1,7 @@
 /** `p2prc devnet`: P2PRC nodes on loopback, until a signal comes. */
 import type { Command } from "commander";
 import { type Devnet, type DevnetOptions, openDevnet } from "../devnet/devnet.js";
+import { faultNames } from "../devnet/faults.js";
 import { DevnetError } from "../devnet/errors.js";
 import { type DevnetOptionText, parseDevnetOptions } from "../devnet/option-text.js";
 import { UsageError } from "./errors.js";
@@ -41,7 +42,18 @@ export function addDevnetFlags(command: Command): void {
       "--container-versions <LIST>",
       "how nodes spell containers: 2021-04-10,2023-12 by turns (default as their dialect)",
     )
-    .option("--ledger <FILE>", "append each call and each container to this file as a line of JSON");
+    .option("--ledger <FILE>", "append each call and each container to this file as a line of JSON")
+    .addHelpText("after", `\nFaults:\n${inLines(faultNames)}`);
+}
+
+/** As wide as a terminal is at least. */
+function inLines(names: readonly string[]): string {
+  const lines = [""];
+  for (const name of names) {
+    if ((lines.at(-1) ?? "").length + name.length > 76) lines.push("");
+    lines.push(`${lines.pop() ?? ""} ${name}`);
+  }
+  return lines.map((line) => ` ${line}`).join("\n");
 }
 
 export async function runDevnet(

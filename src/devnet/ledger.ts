@@ -42,7 +42,7 @@ export async function openLedger(path: string | undefined): Promise<OpenLedger> 
   };
 }
 
-/** Reads the calls that a ledger wrote. A last line that is not finished yet is left out. */
+/** Reads the calls that a ledger wrote. A line that is not finished is left out, as a killed devnet may leave one. */
 export async function readLedger(path: string): Promise<readonly LedgerCall[]> {
   return (await readLines(path)).filter((line): line is LedgerCall => !isContainerEvent(line));
 }
@@ -60,7 +60,15 @@ const isContainerEvent = (line: Line): line is ContainerEvent => "event" in line
 
 async function readLines(path: string): Promise<readonly Line[]> {
   const lines = (await readFile(path, "utf8")).split("\n");
-  return lines.slice(0, -1).map((line) => JSON.parse(line) as Line);
+  return lines.slice(0, -1).flatMap((line) => parseLine(line) ?? []);
+}
+
+function parseLine(line: string): Line | undefined {
+  try {
+    return JSON.parse(line) as Line;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether a call is one of those meant. */

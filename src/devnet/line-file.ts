@@ -20,7 +20,8 @@ interface Waiting {
 
 /** @throws {NodeJS.ErrnoException} the file cannot be opened for appending */
 export async function openLineFile(path: string): Promise<LineFile> {
-  const file = await open(path, "a");
+  const file = await open(path, "a+");
+  await endTornLine(file);
   const waiting: Waiting[] = [];
   let failure: Error | undefined;
   let writing: Promise<void> | undefined;
@@ -53,6 +54,14 @@ export async function openLineFile(path: string): Promise<LineFile> {
       await file.close();
     },
   };
+}
+
+/** What a killed process left of its last line must not swallow the first one of ours. */
+async function endTornLine(file: FileHandle): Promise<void> {
+  const { size } = await file.stat();
+  if (size === 0) return;
+  const { buffer } = await file.read(Buffer.alloc(1), 0, 1, size - 1);
+  if (buffer.toString() !== "\n") await file.appendFile("\n");
 }
 
 async function writeBatch(file: FileHandle, batch: readonly Waiting[]): Promise<void> {

@@ -112,14 +112,14 @@ describe("the devnet's containers", () => {
   });
 });
 
-describe("a container's id and names", () => {
-  const make = async (name: GenerationName, query: string): Promise<VmRecord> => {
-    const generation: Generation = generations[name];
-    const options = { host: "127.0.0.1", generation, isProxied: false, listens: false, sshDelayMs: 0 };
-    const order = readOrder(generation, readQuery(`/startcontainer?${query}`));
-    return (await createRuntime(options).create(order, { state: "running" })).vm;
-  };
+const makeContainer = async (name: GenerationName, query: string, isProxied = false): Promise<VmRecord> => {
+  const generation: Generation = generations[name];
+  const options = { host: "127.0.0.1", generation, isProxied, listens: false, sshDelayMs: 0 };
+  const order = readOrder(generation, readQuery(`/startcontainer?${query}`));
+  return (await createRuntime(options).create(order, { state: "running" })).vm;
+};
 
+describe("a container's id and names", () => {
   it.each<[GenerationName, string, RegExp]>([
     ["2021-07", "", /^[0-9a-f]{64}$/],
     ["2021-07", "GPU=true", /^[0-9A-Za-z]{22}$/],
@@ -127,21 +127,28 @@ describe("a container's id and names", () => {
     ["2023-08", "", /^[0-9A-Za-z]{22}$/],
     ["2023-12", "GPU=true", /^[0-9A-Za-z]{22}$/],
   ])("%s with %j has an id like %s", async (name, query, shape) => {
-    expect((await make(name, query)).id).toMatch(shape);
+    expect((await makeContainer(name, query)).id).toMatch(shape);
   });
 
   it("has the image's folder as its tag, with a UUID from 2023-08 on", async () => {
-    expect((await make("2021-10", "")).tagName).toBe("p2p-ubuntu");
-    expect((await make("2021-10", "ContainerName=horovod-cpu")).tagName).toBe("horovod-cpu");
-    expect((await make("2023-08", "ContainerName=horovod-cpu")).tagName).toMatch(
+    expect((await makeContainer("2021-10", "")).tagName).toBe("p2p-ubuntu");
+    expect((await makeContainer("2021-10", "ContainerName=horovod-cpu")).tagName).toBe("horovod-cpu");
+    expect((await makeContainer("2023-08", "ContainerName=horovod-cpu")).tagName).toMatch(
       /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}_horovod-cpu$/,
     );
   });
 
   it("has the ports of its image first, whose names may repeat", async () => {
-    const { ports } = await make("2023-12", "ContainerName=blender-gpu&ports=1");
+    const { ports } = await makeContainer("2023-12", "ContainerName=blender-gpu&ports=1");
     expect(ports.map(({ name }) => name)).toEqual(["SSH", "NoVNC", "NoVNC", "AutoGen Port"]);
     expect(ports.at(-1)).toMatchObject({ internal: ports.at(-1)!.external, isUsed: false });
+  });
+});
+
+describe("the ports of a container behind a proxy", () => {
+  it("are others outside than inside", async () => {
+    const { ports } = await makeContainer("2023-12", "ports=8", true);
+    expect(ports.some(({ internal, external, isUsed }) => !isUsed && internal !== external)).toBe(true);
   });
 });
 
