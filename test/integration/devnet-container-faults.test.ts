@@ -1,13 +1,26 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { afterEach, describe, expect, it } from "@jest/globals";
-import type { ContainerFaultName, createFaults, removeFaults } from "../../src/devnet/container-faults.js";
+import type { ContainerFaultName, createFaults } from "../../src/devnet/container-faults.js";
 import {
   type ContainerOptions,
   type Devnet,
   type DevnetOptions,
   openDevnet,
 } from "../../src/devnet/devnet.js";
+import {
+  contentOf,
+  isError,
+  isOk,
+  isReset,
+  isSilent,
+  removeOf,
+  request,
+  start,
+  startPath,
+  type Vm,
+  vmIn,
+} from "../support/container-calls.js";
 import { createTalker, type Heard } from "../support/talker.js";
 
 const { talk, hangUpAll } = createTalker();
@@ -42,46 +55,15 @@ async function aNodeWith(
   return { devnet, address: devnet.nodes.find((node) => node.fault === fault)!.address };
 }
 
-const request = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n`;
-const startPath = "/startcontainer?ports=1&PublicKey=c3No";
-const start = request(startPath);
-const removeOf = (id: string): string => request(`/RemoveContainer?id=${encodeURIComponent(id)}`);
-
 /** Faults whose answer has no end of its own: when to stop listening. */
 const patience: Partial<Record<ContainerFaultName, [enoughBytes: number, silenceMs: number]>> = {
   "hang-create": [Infinity, 150],
   "ignore-create": [Infinity, 150],
-  "hang-remove": [Infinity, 150],
-  "ignore-remove": [Infinity, 150],
   "endless-create": [32 * 2 ** 20, 10_000],
 };
 const provoke = (fault: ContainerFaultName, address: string, text: string): Promise<Heard> =>
   talk(address, text, ...(patience[fault] ?? []));
 
-interface Vm {
-  ID: string;
-  TagName: string;
-  Ports: { Port: { PortName: string; ExternalPort: number }[] | null };
-}
-
-/** The body, its chunks joined. */
-function contentOf({ head, body }: Heard): string {
-  if (!head.includes("Transfer-Encoding: chunked")) return body.toString();
-  const parts: Buffer[] = [];
-  for (let position = 0; ; ) {
-    const lineEnd = body.indexOf("\r\n", position);
-    const length = parseInt(body.toString("latin1", position, lineEnd), 16);
-    if (!(length > 0)) return Buffer.concat(parts).toString();
-    parts.push(body.subarray(lineEnd + 2, lineEnd + 2 + length));
-    position = lineEnd + 4 + length;
-  }
-}
-const vmIn = (heard: Heard): Vm => JSON.parse(contentOf(heard)) as Vm;
-const isOk = ({ head }: Heard): boolean => head.startsWith("HTTP/1.1 200 OK\r\n");
-const isError = (heard: Heard, text: string): boolean =>
-  heard.head.startsWith("HTTP/1.1 500 ") && heard.head.includes("text/plain") && contentOf(heard) === text;
-const isSilent = ({ head, end }: Heard): boolean => head === "" && end === "open";
-const isReset = ({ head, end }: Heard): boolean => head === "" && end === "ECONNRESET";
 const statedBytes = ({ head }: Heard): number => Number(/Content-Length: ([0-9]+)/.exec(head)![1]);
 const isCutShort = (heard: Heard): boolean =>
   isOk(heard) && heard.end === "closed" && heard.body.length < statedBytes(heard);
@@ -268,55 +250,5 @@ describe("a node that fails its creates", () => {
       const { address } = await aNodeWith(fault, { generations: ["2021-04-10"] });
       expect(vmIn(await talk(address, start))).toMatchObject(expected);
     }
-  });
-});
-
-const removals: Record<
-  keyof typeof removeFaults,
-  { sign: (heard: Heard) => boolean; isGone: boolean; isAnswered: boolean }
-> = {
-  "cut-remove": {
-    sign: ({ head, body, end }) => head === "" && body.length > 9 && end === "closed",
-    isGone: true,
-    isAnswered: false,
-  },
-  "crash-remove": { sign: ({ end }) => end === "closed", isGone: true, isAnswered: false },
-  "hang-remove": { sign: isSilent, isGone: true, isAnswered: false },
-  "reset-remove": { sign: isReset, isGone: true, isAnswered: false },
-  "slow-remove": {
-    sign: (heard) => contentOf(heard) === "success" && heard.elapsedMs >= 299,
-    isGone: true,
-    isAnswered: true,
-  },
-  "status500-remove": {
-    sign: (heard) => isError(heard, "error: exit status 1success"),
-    isGone: true,
-    isAnswered: true,
-  },
-  "stuck-remove": {
-    sign: (heard) => isError(heard, "error: exit status 1success"),
-    isGone: false,
-    isAnswered: true,
-  },
-  "ignore-remove": { sign: isSilent, isGone: false, isAnswered: false },
-  "lying-remove": {
-    sign: (heard) => isOk(heard) && contentOf(heard) === "success",
-    isGone: false,
-    isAnswered: true,
-  },
-};
-
-describe("a node that fails its removals", () => {
-  it.each(Object.keys(removals) as (keyof typeof removeFaults)[])("with %s", async (fault) => {
-    const { devnet, address } = await aNodeWith(fault);
-    const { sign, isGone, isAnswered } = removals[fault];
-    const { ID } = vmIn(await talk(address, start));
-    expect(sign(await provoke(fault, address, removeOf(ID)))).toBe(true);
-    hangUpAll();
-    while (devnet.ledger.removals[0]?.status === undefined)
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    expect(devnet.ledger.removals).toMatchObject([{ id: ID, isRemoved: isGone, isAnswered }]);
-    expect(devnet.node(address).containers).toHaveLength(isGone ? 0 : 1);
-    expect(devnet.node(address).isListening).toBe(fault !== "crash-remove");
   });
 });
