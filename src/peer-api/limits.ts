@@ -37,6 +37,9 @@ export const speedLimits = {
 /** Rows taken from one table; the rest is counted as rejected. */
 export const maxTableRows = 4_096;
 
+/** Values in those rows: twice as many as today's 16 columns. */
+export const maxTableValues = maxTableRows * 32;
+
 /** Images taken from one list. */
 export const maxImages = 1_024;
 

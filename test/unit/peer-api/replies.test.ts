@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "@jest/globals";
 import { PeerError } from "../../../src/peer-api/errors.js";
 import { parseImages } from "../../../src/peer-api/images-reply.js";
-import { maxImages, maxTableRows } from "../../../src/peer-api/limits.js";
+import { maxImages, maxTableRows, maxTableValues } from "../../../src/peer-api/limits.js";
 import { measure } from "../../../src/peer-api/probe.js";
 import { parseSpecs } from "../../../src/peer-api/specs-reply.js";
 import { parseTable } from "../../../src/peer-api/table-reply.js";
@@ -234,6 +234,11 @@ describe("a node's table", () => {
     expect([whole.rows.length, whole.rejected.size]).toEqual([4_096, 0]);
     const cut = parseTable(json({ ip_address: rows }), asJson, 1);
     expect([cut.rows.length, cut.entryCount, cut.rejected.get("TOO_MANY_ROWS")]).toEqual([4_096, 4_103, 7]);
+  });
+
+  it("is refused when its rows hold more values than any table needs", () => {
+    const deep = { IPV4: "45.0.0.1", Extra: Array.from({ length: maxTableValues }, () => ({})) };
+    expect(failureOf(() => parseTable(json({ ip_address: [deep] }), asJson, 1))).toBe("TOO_LARGE");
   });
 });
 
