@@ -4,12 +4,14 @@ import {
   type Bandwidth,
   Bandwidth_Mode,
   type UpdateIpTableRequest,
+  type UpdateIpTableResponse,
 } from "../gen/p2prc/client/v1/ip_table_pb.js";
 import type { ContainerService } from "../containers/contract.js";
 import type {
   BandwidthRequest,
   Caller,
   CallerOptions,
+  CrawlEvent,
   CrawlRequest,
   IpTableService,
 } from "../p2p/contract.js";
@@ -32,13 +34,20 @@ export function registerClientService(
   { ipTable, containers, caller }: ClientServiceDeps,
 ): void {
   const optionsOf = (context: HandlerContext): CallerOptions => ({ caller, signal: context.signal });
+  // One conversion, and one etag, for all who watch a crawl.
+  const messages = new WeakMap<CrawlEvent, UpdateIpTableResponse>();
+  const messageOf = (event: CrawlEvent): UpdateIpTableResponse => {
+    const message = messages.get(event) ?? toCrawlEvent(event);
+    messages.set(event, message);
+    return message;
+  };
   const implementation: ServiceImpl<typeof ClientService> = {
     ...containerHandlers(containers, caller),
     ...groupHandlers(containers, caller),
     async *updateIpTable(request, context) {
       const options = { ...optionsOf(context), timeoutMs: context.timeoutMs() };
       for await (const event of ipTable.updateIpTable(fromCrawlRequest(request), options))
-        yield toCrawlEvent(event);
+        yield messageOf(event);
     },
     async listNodes(request) {
       const { nodes, nextPageToken } = await ipTable.listNodes(fromPage(request));
