@@ -17,7 +17,7 @@ const forms: readonly WireForm[] = [
 ];
 const leaveCount = 50;
 /** The crawl below takes about so long; some leave after its end. */
-const longestStayMs = 500;
+const longestStayMs = 400;
 
 let gateway: GatewayOnDevnet;
 
@@ -49,8 +49,8 @@ async function leaveAfter(stayMs: number, form: WireForm, isBase: () => boolean)
   const leaving = new AbortController();
   const request = {
     seedAddresses: [...gateway.devnet.entryAddresses],
-    nodeTimeout: { nanos: 250_000_000 },
-    exchangeTimeout: { nanos: 250_000_000 },
+    nodeTimeout: { nanos: 150_000_000 },
+    exchangeTimeout: { nanos: 150_000_000 },
     bandwidth: { mode: Bandwidth_Mode.MEASURE, maxAge: {} },
   };
   const reading = (async () => {

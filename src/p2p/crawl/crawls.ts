@@ -24,6 +24,8 @@ export class Crawls {
   readonly #deps: CrawlsDeps;
   /** Oldest first. */
   readonly #kept = new Set<SharedCrawl>();
+  /** Those whose results are not written yet, also where nobody can come back to them any more. */
+  readonly #unwritten = new Set<SharedCrawl>();
   /** The crawl that is being started: whoever joins waits for it instead of starting another. */
   #starting: Promise<SharedCrawl> | undefined;
   #startingCount = 0;
@@ -52,9 +54,8 @@ export class Crawls {
 
   /** Ends every crawl, and resolves when what they learnt is written. */
   async close(): Promise<void> {
-    const crawls = [...this.#kept];
-    for (const crawl of crawls) this.#forget(crawl);
-    await Promise.all(crawls.map((crawl) => crawl.written));
+    for (const crawl of [...this.#kept]) this.#forget(crawl);
+    await Promise.all([...this.#unwritten].map((crawl) => crawl.written));
   }
 
   /** Checks what `watch` checks, and tells what it would begin with. No crawl is started, woken or forgotten. */
@@ -122,8 +123,12 @@ export class Crawls {
     );
     const shared = new SharedCrawl(name, crawl, this.#deps);
     this.#kept.add(shared);
+    this.#unwritten.add(shared);
     const release = stopInTime(shared, this.#deps);
-    void shared.written.then(release);
+    void shared.written.then(() => {
+      release();
+      this.#unwritten.delete(shared);
+    });
     shared.start();
     return shared;
   }

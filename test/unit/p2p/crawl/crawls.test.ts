@@ -140,6 +140,30 @@ describe("a caller who comes back", () => {
     for (let n = 0; n < crawlLimits.maxCrawls; n += 1) await readFor(bench, 150);
     expect((await bench.crawl()).length).toBeGreaterThan(0);
   });
+
+  it("does not find a closed gateway that still writes: also a crawl that gave way is waited for", async () => {
+    const bench = slowChain();
+    for (let n = 0; n < crawlLimits.maxCrawls; n += 1) await readFor(bench, 150);
+    const { table } = bench.deps;
+    const update = table.update.bind(table);
+    let write: () => void = () => undefined;
+    let held: Promise<void> | undefined = new Promise((resolve) => (write = resolve));
+    table.update = async (...change) => {
+      await held;
+      return await update(...change);
+    };
+    // The one that gives way writes, and the disk takes its time.
+    const fifth = bench.read();
+    await settle();
+    held = undefined;
+    let isClosed = false;
+    const closing = bench.service.close().then(() => (isClosed = true));
+    await bench.finish(fifth);
+    await settle();
+    expect(isClosed).toBe(false);
+    write();
+    await closing;
+  });
 });
 
 describe("a caller's own deadline", () => {
