@@ -4,6 +4,7 @@ import { type Client, Code, ConnectError, createClient } from "@connectrpc/conne
 import { ClientService } from "../../src/gen/p2prc/client/v1/client_service_pb.js";
 import { BadRequestSchema, ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.js";
 import {
+  Bandwidth_Mode,
   CrawlCompleted_EndReason,
   type UpdateIpTableResponse,
 } from "../../src/gen/p2prc/client/v1/ip_table_pb.js";
@@ -62,6 +63,28 @@ describe.each(wireForms)("over $protocol, $format, $http", (form) => {
       CrawlCompleted_EndReason.VALIDATED,
     );
     expect(gateway.devnet.ledger.calls).toHaveLength(askedCount);
+  });
+
+  it("UpdateIpTable measures bandwidth, with the same events as in every other form", async () => {
+    await client.addNode({ address: entry(), replaceAll: true });
+    const seen: string[] = [];
+    const bandwidth = { mode: Bandwidth_Mode.MEASURE, maxBytesPerNode: 1_048_576n, maxAge: {} };
+    for await (const { event } of client.updateIpTable({ maxHops: 3, bandwidth })) {
+      if (event.case !== "nodeProbed") continue;
+      const { name = "", measurement } = event.value.node ?? {};
+      // The second time a node is told of, it is for its bandwidth.
+      if (!seen.includes(`${name} answers`)) seen.push(`${name} answers`);
+      else {
+        expect(measurement?.downloadMegabitsPerSecond).toBeGreaterThan(0);
+        expect(measurement?.uploadMegabitsPerSecond).toBeGreaterThan(0);
+        seen.push(`${name} is measured`);
+      }
+    }
+    const active = gateway.devnet.nodes.filter(({ fault }) => fault === undefined);
+    const names = active.map(({ address }) => `nodes/${address}`);
+    expect([...seen].sort()).toEqual(
+      names.flatMap((name) => [`${name} answers`, `${name} is measured`]).sort(),
+    );
   });
 
   it("UpdateIpTable refuses what the rules of the contract refuse, naming the field", async () => {

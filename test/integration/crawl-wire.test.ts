@@ -26,9 +26,11 @@ import {
 const bench = new WireBench();
 afterEach(() => bench.release());
 
+/** Those that a crawl meets: it starts and removes no containers. */
+const striking = faultNames.filter((fault) => !Object.hasOwn(containerFaults, fault));
+
 describe("a crawl of a network with every fault at once", () => {
   it("ends, finds every healthy node, names each failure, and contacts nothing that lies point at", async () => {
-    const striking = faultNames.filter((fault) => !(fault in containerFaults));
     const faults = Object.fromEntries(striking.map((fault) => [fault, 1]));
     const gateway = await bench.open({
       devnet: { nodes: 20 + striking.length, seed: 11, faults, delayMs: 2 },
@@ -72,9 +74,9 @@ describe("a crawl of a network with every fault at once", () => {
   });
 
   it("keeps the order of hops whatever nodes do", async () => {
-    const faults = Object.fromEntries(faultNames.map((fault) => [fault, 1]));
+    const faults = Object.fromEntries(striking.map((fault) => [fault, 1]));
     const gateway = await bench.open({
-      devnet: { nodes: 30 + faultNames.length, seed: 5, faults, delayMs: 3 },
+      devnet: { nodes: 30 + striking.length, seed: 5, faults, delayMs: 3 },
     });
     const events = await crawl(remote(gateway), {
       seedAddresses: [...gateway.devnet.entryAddresses],
