@@ -1,7 +1,7 @@
 /** The table file under a crawl: others write it, lock it, break it, or its disk takes no more. Nothing known is lost. */
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -172,10 +172,16 @@ const canPin =
 const canLock =
   isLinux && can((folder) => execFileSync("flock", ["--no-fork", folder, "true"], { stdio: "ignore" }));
 
-/** Lays a small disk of its own under the table file. */
+/** Puts a small disk of its own in the place of the table's folder, by a link: the base folder can go before it. */
 async function mountSmall(folder: string): Promise<void> {
-  await run("mount", ["-t", "tmpfs", "-o", "size=256k", "tmpfs", folder]);
-  bench.defer(() => run("umount", ["-l", folder]));
+  const disk = await mkdtemp(join(tmpdir(), "disk-"));
+  await run("mount", ["-t", "tmpfs", "-o", "size=256k", "tmpfs", disk]);
+  bench.defer(async () => {
+    await run("umount", ["-l", disk]);
+    await rm(disk, { recursive: true });
+  });
+  await rm(folder, { recursive: true });
+  await symlink(disk, folder);
 }
 
 describe("a table file that cannot be written during a crawl", () => {
@@ -184,8 +190,8 @@ describe("a table file that cannot be written during a crawl", () => {
     async () => {
       let tableFolder = "";
       const gateway = await open(async (folder) => {
-        tableFolder = folder;
         if (isRoot) await mountSmall(folder);
+        tableFolder = await realpath(folder);
       });
       await expectRecovery(gateway, {
         hinder: () => (isRoot ? run("mount", ["-o", "remount,ro", tableFolder]) : chmod(tableFolder, 0o500)),
