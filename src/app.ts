@@ -18,6 +18,7 @@ import { defaultServerPort } from "./peer-api/address.js";
 import type { PeerRow } from "./peer-api/contract.js";
 import { bareRow } from "./peer-api/ip-table-rows.js";
 import { openPeerApi } from "./peer-api/peer-api.js";
+import { lookAtPort } from "./peer-api/port-look.js";
 import { fetchPublicAddress } from "./peer-api/public-address.js";
 import { resolveName } from "./peer-api/resolve-name.js";
 import { buildTableForm } from "./peer-api/table-form.js";
@@ -127,6 +128,9 @@ async function openState(
       logger,
       directory: ipTable,
       openPeerApi,
+      lookAtPort,
+      random: Math.random,
+      livenessIntervalMs: config.lookIntervalSeconds * 1_000,
       newId: () => uuidv7(),
       ownPublicKey: () => Promise.resolve(""),
       gatewayId: uuidv7(),

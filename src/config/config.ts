@@ -32,6 +32,8 @@ export interface GatewayConfig {
   readonly publicIp: PublicIpSource;
   /** Origins of pages that may call the gateway, as browsers spell them. */
   readonly corsOrigins: readonly string[];
+  /** Between two looks at a tracked container; 0 = none are made. */
+  readonly lookIntervalSeconds: number;
   readonly logLevel: LogLevel;
   /** The configuration file that was read; absent = there is none. */
   readonly configFile?: string;
@@ -67,6 +69,7 @@ export function loadConfig({ flags, env, cwd }: ConfigSources): GatewayConfig {
     allowCidrs: read(settings.allowCidrs, sources),
     publicIp: read(settings.publicIp, sources),
     corsOrigins: read(settings.corsOrigins, sources),
+    lookIntervalSeconds: read(settings.lookIntervalSeconds, sources),
     logLevel: read(settings.logLevel, sources),
     ...(file.path === undefined ? {} : { configFile: file.path }),
     original: readOriginalConfig(baseDir),

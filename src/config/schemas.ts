@@ -58,6 +58,12 @@ function readPublicIp(text: string): PublicIpSource {
   return { kind: "url", url: url.href };
 }
 
+function readSeconds(text: string): number {
+  if (!/^[0-9]{1,5}$/.test(text) || Number(text) > 86_400)
+    throw new RangeError("that is no whole number of seconds, 0..86400");
+  return Number(text);
+}
+
 function readOrigin(text: string): string {
   if (!/^https?:\/\//i.test(text) || !URL.canParse(text) || text.includes("*")) {
     throw new RangeError("that is no exact origin of an http or https page");
@@ -79,6 +85,7 @@ export const schemas = {
   cidrs: z.array(readBy((text) => formatCidr(parseCidr(text)))).readonly(),
   publicIp: readBy(readPublicIp).readonly(),
   isOn: z.boolean(),
+  seconds: readBy(readSeconds),
   origins: z.array(readBy(readOrigin)).readonly(),
   logLevel: z.enum(logLevels),
 };

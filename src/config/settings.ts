@@ -88,6 +88,17 @@ export const settings = {
     preset: [],
     schema: schemas.origins,
   },
+  lookIntervalSeconds: {
+    key: "lookInterval",
+    flag: "--look-interval",
+    env: "P2PRC_GATEWAY_LOOK_INTERVAL",
+    shape: "text",
+    argument: "SECONDS",
+    summary: "how often each tracked container is looked at; 0 = never",
+    accepts: "a whole number of seconds, 0..86400",
+    preset: "60",
+    schema: schemas.seconds,
+  },
   logLevel: {
     key: "logLevel",
     flag: "--log-level",

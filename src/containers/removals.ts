@@ -24,6 +24,8 @@ export interface RemovalsDeps extends ChangeDeps {
   readonly calls: NodeCalls;
   readonly directory: NodeDirectory;
   readonly logger: Logger;
+  /** Aborted when no new work is taken. */
+  readonly draining: AbortSignal;
   /** Aborted when the gateway stops. */
   readonly stopping: AbortSignal;
 }
@@ -45,6 +47,7 @@ export class Removals {
   /** Removes or forgets what a caller names. @throws {ContainerError} and {PeerError} */
   async remove(request: RemoveRequest, { caller, signal }: CallerOptions): Promise<RemoveResult> {
     const typed = readContainerName(request.container, "container");
+    if (this.#deps.draining.aborted) throw new ContainerError("DRAINING", "the gateway is about to stop");
     if (typed.isIntent) return await this.#closeIntent(typed.id, request);
     const found = findContainer(this.#deps.state, typed);
     if (found === undefined) {

@@ -1,4 +1,4 @@
-import type { PeerApi } from "../peer-api/contract.js";
+import type { LookAtPort, PeerApi } from "../peer-api/contract.js";
 import { parseDockerVm } from "../peer-api/docker-vm.js";
 import type { Logger } from "../observability/logger.js";
 import type { StateStore } from "../store/contract.js";
@@ -10,21 +10,29 @@ import { Groups } from "./groups.js";
 import { containerLimits } from "./limits.js";
 import { listContainers, listGroups } from "./lists.js";
 import { findContainer } from "./lookup.js";
-import { containerKey, readContainerName } from "./names.js";
+import { Liveness } from "./liveness.js";
+import { containerKey, readContainerName, withDefaultPort } from "./names.js";
 import { NodeCalls } from "./node-calls.js";
+import { PortLooks } from "./port-looks.js";
 import { settleUnfinished, sweep } from "./recovery.js";
 import { notTracked, Removals } from "./removals.js";
 import { showAccess, showContainer, showIntent, showSubject } from "./show.js";
 import { TrackedState } from "./tracked-state.js";
+import { Waits } from "./waits.js";
 import { Watches } from "./watches.js";
 
 export interface ContainerServiceDeps {
   readonly store: StateStore;
   readonly view: RecordView;
   readonly clock: Clock;
+  /** 0..1. */
+  readonly random: () => number;
   readonly logger: Logger;
   readonly directory: NodeDirectory;
   readonly openPeerApi: () => PeerApi;
+  readonly lookAtPort: LookAtPort;
+  /** Between two looks at a tracked container, in milliseconds; 0 = none are made. */
+  readonly livenessIntervalMs: number;
   readonly newId: () => string;
   /** The gateway's own public key, one line of authorized_keys. */
   readonly ownPublicKey: () => Promise<string>;
@@ -37,13 +45,48 @@ export interface ContainerServiceDeps {
 
 /** Builds this room on its parts, and settles what was left half-done. @throws {StoreError} */
 export async function openContainerService(deps: ContainerServiceDeps): Promise<ContainerService> {
-  const { store, clock, logger, directory, newId, draining } = deps;
-  const state = new TrackedState(deps.view);
+  const { clock, logger } = deps;
   const stopping = new AbortController();
-  const base = { store, state, clock, logger, newOperationId: newId };
+  const parts = partsOf(deps, stopping.signal);
+  const { state, base, creates, removals, groups, watches, waits, liveness } = parts;
   await settleUnfinished(base, deps.isOwnerGone);
-  const calls = new NodeCalls(deps.openPeerApi, directory, stopping.signal);
-  const removals = new Removals({ ...base, calls, directory, stopping: stopping.signal });
+  liveness.start();
+  const endSweeping = every(clock, containerLimits.sweepMs, async () => {
+    await sweep(base).catch((error: unknown) => logger.warn({ err: error }, "old records stay for now"));
+  });
+  return {
+    create: (request, options) => creates.create(request, options),
+    remove: (request, options) => removals.remove(request, options),
+    get: async (name) => await Promise.resolve().then(() => getContainer(state, name)),
+    access: async (name) => await Promise.resolve().then(() => accessOf(state, name)),
+    list: (request) => listContainers(state, request),
+    wait: (request, options) => waits.wait(request, options),
+    createGroup: (containers, requestId) => groups.create(containers, requestId),
+    getGroup: async (name) => await Promise.resolve().then(() => groups.get(name)),
+    listGroups: (request) => listGroups(state, request),
+    addToGroup: (group, containers, etag) => groups.add(group, containers, etag),
+    removeFromGroup: (group, containers, etag) => groups.take(group, containers, etag),
+    removeGroup: (group, etag, removesContainers, options) =>
+      groups.remove(group, etag, removesContainers, options),
+    watch: (request, signal) => watches.watch(request, signal),
+    async close() {
+      endSweeping();
+      waits.close();
+      await liveness.close();
+      await withinTime(clock, containerLimits.drainMs, [...creates.running, ...removals.running]);
+      // What still runs is written down as it stands: UNKNOWN.
+      stopping.abort();
+      await Promise.allSettled([...creates.running, ...removals.running]);
+    },
+  };
+}
+
+function partsOf(deps: ContainerServiceDeps, stopping: AbortSignal) {
+  const { store, clock, logger, directory, newId, draining, lookAtPort } = deps;
+  const state = new TrackedState(deps.view);
+  const base = { store, state, clock, logger, newOperationId: newId };
+  const calls = new NodeCalls(deps.openPeerApi, directory, stopping);
+  const removals = new Removals({ ...base, calls, directory, draining, stopping });
   const creates = new Creates({
     ...base,
     calls,
@@ -53,67 +96,45 @@ export async function openContainerService(deps: ContainerServiceDeps): Promise<
     gatewayId: deps.gatewayId,
     ownPublicKey: deps.ownPublicKey,
     draining,
-    stopping: stopping.signal,
+    stopping,
   });
   const groups = new Groups({ ...base, removals, newGroupId: newId });
   const watches = new Watches({ store, state, clock, draining });
-  const sweeping = every(clock, containerLimits.sweepMs, async () => {
-    await sweep(base).catch((error: unknown) => logger.warn({ err: error }, "old records stay for now"));
-  });
-
-  const get = (name: string): Container => {
-    const typed = readContainerName(name, "container");
-    const found = typed.isIntent ? undefined : findContainer(state, typed);
-    if (found !== undefined) {
-      return showContainer(state, found.key, state.seenTimeMs(found.key)) ?? fail(name);
-    }
-    const intent = typed.isIntent ? state.get("intent", typed.id) : undefined;
-    if (intent !== undefined) return showIntent(intent);
-    const subject = containerKey({ host: typed.host, port: typed.port ?? 0 }, typed.id);
-    return showSubject(state, { kind: "tombstone", subject }) ?? fail(name);
-  };
-
-  const access = (name: string): Access => {
-    const typed = readContainerName(name, "container");
-    const found = typed.isIntent ? undefined : findContainer(state, typed);
-    if (found === undefined) throw notTracked(name);
-    return showAccess(found.record, parseDockerVm(state.get("secret", found.key)?.dockerVm));
-  };
-
-  return {
-    create: (request, options) => creates.create(request, options),
-    remove: (request, options) => removals.remove(request, options),
-    get: async (name) => await Promise.resolve().then(() => get(name)),
-    access: async (name) => await Promise.resolve().then(() => access(name)),
-    list: (request) => listContainers(state, request),
-    wait: () => Promise.reject(new Error("not yet")),
-    createGroup: (containers, requestId) => groups.create(containers, requestId),
-    getGroup: async (name) => await Promise.resolve().then(() => groups.get(name)),
-    listGroups: (request) => listGroups(state, request),
-    addToGroup: (group, containers, etag) => groups.add(group, containers, etag),
-    removeFromGroup: (group, containers, etag) => groups.take(group, containers, etag),
-    removeGroup: (group, etag, removesContainers, options) =>
-      groups.remove(group, etag, removesContainers, options),
-    watch: (request, signal) => watches.watch(request, signal),
-
-    async close() {
-      sweeping();
-      const running = Promise.allSettled([...creates.running, ...removals.running]);
-      let cancel = (): void => undefined;
-      const outOfTime = new Promise<void>((resolve) => {
-        cancel = clock.after(containerLimits.drainMs, resolve);
-      });
-      await Promise.race([running, outOfTime]);
-      cancel();
-      // What still runs is written down as it stands: UNKNOWN.
-      stopping.abort();
-      await running;
-    },
-  };
+  const waits = new Waits({ state, clock, looks: new PortLooks({ lookAtPort, directory, clock }) });
+  const { random, livenessIntervalMs: intervalMs } = deps;
+  const liveness = new Liveness({ ...base, lookAtPort, directory, random, intervalMs });
+  return { state, base, creates, removals, groups, watches, waits, liveness };
 }
 
-function fail(name: string): never {
-  throw notTracked(name);
+/** Finds what a name stands for: tracked, unresolved, or removed not long ago. @throws {ContainerError} */
+function getContainer(state: TrackedState, name: string): Container {
+  const typed = readContainerName(name, "container");
+  const found = typed.isIntent ? undefined : findContainer(state, typed);
+  const shown =
+    found === undefined ? undefined : showContainer(state, found.key, state.seenTimeMs(found.key));
+  if (shown !== undefined) return shown;
+  const intent = typed.isIntent ? state.get("intent", typed.id) : undefined;
+  if (intent !== undefined) return showIntent(intent);
+  const subject = containerKey(withDefaultPort(typed), typed.id);
+  const removed = typed.isIntent ? undefined : showSubject(state, { kind: "tombstone", subject });
+  if (removed === undefined) throw notTracked(name);
+  return removed;
+}
+
+function accessOf(state: TrackedState, name: string): Access {
+  const typed = readContainerName(name, "container");
+  const found = typed.isIntent ? undefined : findContainer(state, typed);
+  if (found === undefined) throw notTracked(name);
+  return showAccess(found.record, parseDockerVm(state.get("secret", found.key)?.dockerVm));
+}
+
+async function withinTime(clock: Clock, limitMs: number, work: readonly Promise<unknown>[]): Promise<void> {
+  let cancel = (): void => undefined;
+  const outOfTime = new Promise<void>((resolve) => {
+    cancel = clock.after(limitMs, resolve);
+  });
+  await Promise.race([Promise.allSettled(work), outOfTime]);
+  cancel();
 }
 
 /** Runs something now and then, never twice at once. @returns what ends it */
