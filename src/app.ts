@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { v7 as uuidv7 } from "uuid";
 import type { GatewayConfig } from "./config/config.js";
 import type { ContainerService } from "./containers/contract.js";
+import { openGatewayKey } from "./containers/gateway-key.js";
 import { openContainerService } from "./containers/service.js";
 import { publicIpText } from "./config/schemas.js";
 import { socketPathOf } from "./config/socket-path.js";
@@ -132,7 +133,7 @@ async function openState(
       random: Math.random,
       livenessIntervalMs: config.lookIntervalSeconds * 1_000,
       newId: () => uuidv7(),
-      ownPublicKey: () => Promise.resolve(""),
+      ownPublicKey: ownKeyOf(config, logger),
       gatewayId: uuidv7(),
       // One process owns the state: every other owner has ended.
       isOwnerGone: () => true,
@@ -149,6 +150,34 @@ async function openState(
     await store.close();
     throw error;
   }
+}
+
+/** The gateway's own SSH key is made at the first start. A key that cannot be used fails creations, and nothing else. */
+function ownKeyOf({ baseDir, original }: GatewayConfig, logger: Logger): () => Promise<string> {
+  const { privateKeyFile: privateKeyPath, publicKeyFile: publicKeyPath } = original;
+  const open = async (): Promise<string> => {
+    const key = await openGatewayKey({
+      privateKeyPath,
+      publicKeyPath,
+      fallbackFolder: join(baseDir, ".p2prc"),
+    });
+    if (key.passedOver !== undefined)
+      logger.warn({ why: key.passedOver }, "the configured SSH key is passed over for one of our own");
+    return key.publicKeyLine;
+  };
+  let opening: Promise<string> | undefined;
+  const ownKey = async (): Promise<string> => {
+    try {
+      return await (opening ??= open());
+    } catch (error) {
+      // Somebody may mend the file meanwhile.
+      opening = undefined;
+      logger.error({ err: error }, "the gateway's own SSH key cannot be used");
+      throw error;
+    }
+  };
+  ownKey().catch(() => undefined);
+  return ownKey;
 }
 
 function deferred<T>(): {

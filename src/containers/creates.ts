@@ -90,6 +90,7 @@ export class Creates {
       const preview = showIntent({ ...this.#intentOf(request, reach, group), createTimeMs: 0 });
       return { container: { ...preview, name: "", etag: "" }, access: undefined, isReplayed: false };
     }
+    const ownKey = await this.#ownKey();
     const begun = await this.#turns.take(requestId, async () => {
       const recorded = requestId === "" ? undefined : this.#deps.state.get("request", requestId);
       if (recorded === undefined) this.#requireRoom(group);
@@ -99,7 +100,7 @@ export class Creates {
       );
       if (existing !== undefined) return existing;
       failpoint("create.begun");
-      return this.#carryOut(intent, request.keepOnNodeError);
+      return this.#carryOut(intent, ownKey, request.keepOnNodeError);
     });
     return "outcome" in begun
       ? await this.#answerAgain(begun, argumentsHash, requestId, signal)
@@ -133,14 +134,14 @@ export class Creates {
   }
 
   /** Runs a creation to its end, whoever waits for it. */
-  #carryOut(intent: IntentRecord, keepsOnNodeError: boolean): Creation {
+  #carryOut(intent: IntentRecord, ownKey: string, keepsOnNodeError: boolean): Creation {
     let tell!: (error: Error) => void;
     const early = new Promise<never>((_, reject) => {
       tell = reject;
     });
     // Without a request id and with nobody waiting, nobody can ever know the container.
     const isUnknowable = (): boolean => intent.requestId === "" && creation.waitingCount === 0;
-    const work = this.#ask(intent, keepsOnNodeError, isUnknowable, tell);
+    const work = this.#ask(intent, orderOf(intent, ownKey), keepsOnNodeError, isUnknowable, tell);
     const creation: Creation = { result: Promise.race([work, early]), waitingCount: 0 };
     // Whoever asked may be gone: every outcome is written down, and none is an unhandled rejection.
     creation.result.catch(() => undefined);
@@ -163,6 +164,7 @@ export class Creates {
   /** @param tellEarly ends the wait of callers while the disk does not take the outcome */
   async #ask(
     intent: IntentRecord,
+    order: ContainerOrder,
     keepsOnNodeError: boolean,
     isUnknowable: () => boolean,
     tellEarly: (error: Error) => void,
@@ -172,7 +174,7 @@ export class Creates {
       await commitOutcome(this.#deps, plan, stopping, tellEarly);
     let answer: StartAnswer;
     try {
-      answer = await calls.start(intent, await this.#orderOf(intent));
+      answer = await calls.start(intent, order);
     } catch (error) {
       throw await settle((draft) => settleUnanswered(draft, intent, error));
     }
@@ -201,12 +203,19 @@ export class Creates {
     return this.#shown(key, false);
   }
 
-  async #orderOf({ spec }: IntentRecord): Promise<ContainerOrder> {
-    const { portCount, gpu, image, baseImage, sshPublicKey } = spec;
-    const own = await this.#deps.ownPublicKey();
-    // Both log in: the caller, and the gateway's plugins.
-    const lines = sshPublicKey === "" || sshPublicKey === own ? [own] : [sshPublicKey, own];
-    return { portCount, gpu, image, baseImage, sshPublicKey: lines.map((line) => `${line}\n`).join("") };
+  /** Before anything is written down: a key that cannot be used is nobody's container. */
+  async #ownKey(): Promise<string> {
+    try {
+      return await this.#deps.ownPublicKey();
+    } catch (cause) {
+      throw new ContainerError(
+        "GATEWAY_KEY_UNUSABLE",
+        "the gateway's own SSH key cannot be used; its log says why",
+        {
+          cause,
+        },
+      );
+    }
   }
 
   /** @returns what to throw */
@@ -286,6 +295,13 @@ export class Creates {
     const access = record === undefined ? undefined : showAccess(record, described);
     return { container, access, isReplayed };
   }
+}
+
+/** Both keys log in: the caller's, and the gateway's for plugins. */
+function orderOf({ spec }: IntentRecord, ownKey: string): ContainerOrder {
+  const { portCount, gpu, image, baseImage, sshPublicKey } = spec;
+  const lines = sshPublicKey === "" || sshPublicKey === ownKey ? [ownKey] : [sshPublicKey, ownKey];
+  return { portCount, gpu, image, baseImage, sshPublicKey: lines.map((line) => `${line}\n`).join("") };
 }
 
 function hashOf({ address }: Reach, { spec, keepOnNodeError }: CreateRequest, group: string): string {

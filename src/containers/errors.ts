@@ -24,6 +24,7 @@ export type ContainerReason =
   | "CREATE_OUTCOME_UNKNOWN"
   /** The node refused, made a container all the same, and it was removed again. */
   | "CREATE_ROLLED_BACK"
+  | "GATEWAY_KEY_UNUSABLE"
   | "REMOVE_FAILED"
   | "REMOVE_OUTCOME_UNKNOWN"
   | "SLOW_CONSUMER"

@@ -64,6 +64,7 @@ export const codeOf = {
   STATE_CONFLICT: Code.Aborted,
   CREATE_OUTCOME_UNKNOWN: Code.Unknown,
   CREATE_ROLLED_BACK: Code.FailedPrecondition,
+  GATEWAY_KEY_UNUSABLE: Code.FailedPrecondition,
   REMOVE_FAILED: Code.FailedPrecondition,
   REMOVE_OUTCOME_UNKNOWN: Code.Unknown,
   SLOW_CONSUMER: Code.ResourceExhausted,

@@ -60,6 +60,10 @@ const examples: Readonly<
     ["0", false, false],
     ["1", true, true],
   ],
+  lookIntervalSeconds: [
+    ["0", "0", 0],
+    ["86400", "86400", 86_400],
+  ],
   corsOrigins: [
     ["https://app.example", ["https://app.example"], ["https://app.example"]],
     [
@@ -96,6 +100,7 @@ describe("defaults", () => {
       allowCidrs: [],
       publicIp: { kind: "url", url: "http://ip-api.com/json/" },
       corsOrigins: [],
+      lookIntervalSeconds: 60,
       logLevel: "info",
     });
     expect(load()).not.toHaveProperty("configFile");
