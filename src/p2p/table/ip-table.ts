@@ -1,10 +1,9 @@
 import type { Logger } from "../../observability/logger.js";
-import { DiskTime } from "./disk-time.js";
+import { type FileMark, markOf } from "../../system/file-marks.js";
+import { replaceFile } from "../../system/replace-file.js";
 import { P2pError } from "../errors.js";
-import { type FileMark, markOf } from "./file-marks.js";
 import { tableLimits } from "../limits.js";
 import type { NodeRecord } from "../node-record.js";
-import { replaceFile } from "./replace-file.js";
 import { fingerprint, formatSideFile, parseSideFile, type SideFile } from "./side-file.js";
 import {
   emptyDocument,
@@ -13,6 +12,7 @@ import {
   type TableDocument,
   toFileRow,
 } from "./table-document.js";
+import { TableDisk } from "./table-failures.js";
 import { readOwnFile, readTable } from "./table-files.js";
 import { mergeTable } from "./table-merge.js";
 
@@ -37,7 +37,7 @@ export interface IpTableOptions {
 export class IpTable {
   readonly #paths: IpTablePaths;
   readonly #logger: Logger;
-  readonly #disk: DiskTime;
+  readonly #disk: TableDisk;
   #nodes: ReadonlyMap<string, NodeRecord> = new Map();
   #document: TableDocument = emptyDocument;
   #standing: ReadonlyMap<string, unknown> = new Map();
@@ -51,7 +51,7 @@ export class IpTable {
   constructor(paths: IpTablePaths, logger: Logger, { diskTimeoutMs }: IpTableOptions = {}) {
     this.#paths = paths;
     this.#logger = logger;
-    this.#disk = new DiskTime(diskTimeoutMs);
+    this.#disk = new TableDisk(diskTimeoutMs);
   }
 
   /** Reads the table as it stands now. @throws {P2pError} IP_TABLE_UNREADABLE */

@@ -1,24 +1,13 @@
-import { constants } from "node:fs";
-import { open } from "node:fs/promises";
-import {
-  absent,
-  codeOf,
-  FileFault,
-  type FileMark,
-  type FileSubject,
-  markOf,
-  requireRegular,
-  unreadable,
-} from "./file-marks.js";
+import { codeOf } from "../../system/errors.js";
+import { absent, type FileMark, markOf } from "../../system/file-marks.js";
+import { readFileWithin } from "../../system/read-file.js";
 import { tableLimits } from "../limits.js";
 import { emptyDocument, parseTableDocument, type TableDocument } from "./table-document.js";
+import { unreadableTable } from "./table-failures.js";
 
 /** Other writers rewrite the file in place: a half-written one is whole a moment later. */
 const readAttempts = 4;
 const readPauseMs = 100;
-
-/** Bytes read at once; between two of them a size or time limit ends the reading. */
-const chunkBytes = 256 * 1024;
 
 /**
  * Reads the table file; one that does not exist is an empty table.
@@ -34,13 +23,13 @@ export async function readTable(
     const mark = await markOf(path);
     if (mark === absent) return { document: emptyDocument, mark };
     try {
-      const text = await readWithin(path, tableLimits.maxFileBytes, signal);
+      const text = (await readFileWithin(path, tableLimits.maxFileBytes, signal)).toString();
       const document = parseTableDocument(text);
       // No bytes are an empty table, but also the first half of every rewrite in place.
       const isWhole = text !== "" && (await markOf(path)) === mark;
       if (isWhole || attempt === readAttempts) return { document, mark };
     } catch (error) {
-      if (attempt === readAttempts) throw unreadable(path, error);
+      if (attempt === readAttempts) throw unreadableTable(path, error);
     }
     await new Promise((resolve) => setTimeout(resolve, readPauseMs));
   }
@@ -55,32 +44,12 @@ export async function readOwnFile(
   path: string,
   options: { readonly maxBytes?: number; readonly signal?: AbortSignal } = {},
 ): Promise<string | undefined> {
-  const subject: FileSubject = "side file of the IP table";
-  if ((await markOf(path, subject)) === absent) return undefined;
   try {
-    return await readWithin(path, options.maxBytes ?? tableLimits.maxSideFileBytes, options.signal);
+    if ((await markOf(path)) === absent) return undefined;
+    const maxBytes = options.maxBytes ?? tableLimits.maxSideFileBytes;
+    return (await readFileWithin(path, maxBytes, options.signal)).toString();
   } catch (error) {
     if (codeOf(error) === "ENOENT") return undefined;
-    throw unreadable(path, error, subject);
-  }
-}
-
-/** Counts while reading: a file can grow after its size was asked, and some files tell none. */
-async function readWithin(path: string, maxBytes: number, signal: AbortSignal | undefined): Promise<string> {
-  // Should a pipe have taken the file's place since it was looked at, opening it must not wait for its other end.
-  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    requireRegular(await handle.stat());
-    const chunks: Buffer[] = [];
-    for (let byteCount = 0; ; ) {
-      signal?.throwIfAborted();
-      const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(chunkBytes), 0, chunkBytes, null);
-      if (bytesRead === 0) return Buffer.concat(chunks).toString("utf8");
-      byteCount += bytesRead;
-      if (byteCount > maxBytes) throw new FileFault(`it is larger than ${String(maxBytes)} bytes`);
-      chunks.push(buffer.subarray(0, bytesRead));
-    }
-  } finally {
-    await handle.close();
+    throw unreadableTable(path, error, "side file of the IP table");
   }
 }

@@ -39,7 +39,7 @@ jest.unstable_mockModule("node:fs/promises", () => ({
 }));
 const { IpTable } = await import("../../../../src/p2p/table/ip-table.js");
 const { readOwnFile } = await import("../../../../src/p2p/table/table-files.js");
-const { replaceFile } = await import("../../../../src/p2p/table/replace-file.js");
+const { replaceFile } = await import("../../../../src/system/replace-file.js");
 
 const folders: string[] = [];
 afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true }))));

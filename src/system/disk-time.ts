@@ -1,5 +1,4 @@
-import { P2pError, type P2pReason } from "../errors.js";
-import { tableLimits } from "../limits.js";
+import { FileError } from "./errors.js";
 
 /**
  * Gives work on files a time limit. A hung network disk cannot be called off: the work is left to itself, told by its
@@ -7,28 +6,28 @@ import { tableLimits } from "../limits.js";
  * wait one limit each, and no more than one of the few threads that Node has for files and names is held.
  */
 export class DiskTime {
-  readonly #timeoutMs: number;
+  readonly timeoutMs: number;
   #isHung = false;
 
-  constructor(timeoutMs: number = tableLimits.diskTimeoutMs) {
-    this.#timeoutMs = timeoutMs;
+  constructor(timeoutMs: number) {
+    this.timeoutMs = timeoutMs;
   }
 
-  /** @throws {P2pError} `reason`: no answer in time; or what `work` throws */
-  async limit<T>(reason: P2pReason, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    if (this.#isHung) throw this.#silence(reason);
+  /** @throws {FileError} SILENT: no answer in time; or what `work` throws */
+  async limit<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    if (this.#isHung) throw this.#silence();
     const controller = new AbortController();
     const working = work(controller.signal);
     let timer: NodeJS.Timeout | undefined;
     const silence = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        const error = this.#silence(reason);
+        const error = this.#silence();
         this.#isHung = true;
         controller.abort(error);
         const recover = (): void => void (this.#isHung = false);
         working.then(recover, recover);
         reject(error);
-      }, this.#timeoutMs);
+      }, this.timeoutMs);
     });
     try {
       return await Promise.race([working, silence]);
@@ -37,10 +36,7 @@ export class DiskTime {
     }
   }
 
-  #silence(reason: P2pReason): P2pError {
-    return new P2pError(
-      reason,
-      `the disk with the IP table does not answer (limit ${String(this.#timeoutMs)} ms)`,
-    );
+  #silence(): FileError {
+    return new FileError("SILENT", `no answer within ${String(this.timeoutMs)} ms`, "");
   }
 }

@@ -1,17 +1,12 @@
 import { randomBytes } from "node:crypto";
 import type { BigIntStats } from "node:fs";
-import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { P2pError, type P2pReason } from "../errors.js";
-import {
-  codeOf,
-  FileFault,
-  type FileMark,
-  markFrom,
-  markOf,
-  requireRegular,
-  targetOf,
-} from "./file-marks.js";
+import { codeOf, unwritable } from "./errors.js";
+import { type FileMark, markFrom, markOf, requireRegular, targetOf } from "./file-marks.js";
+
+/** A text, or its pieces as they are made: a large text is never in memory as a whole. */
+export type FileText = string | AsyncIterable<string>;
 
 export interface ReplaceOptions {
   /** Permissions; without, those of the old file. */
@@ -30,18 +25,17 @@ export interface ReplaceOptions {
  * ours, and the last look at the old file must come right before the rename.
  *
  * @returns the mark of the new file; undefined if the old one is not the expected one, and stays
- * @throws {P2pError} DISK_FULL, IP_TABLE_READ_ONLY; the old file stays
+ * @throws {FileError} FULL, READ_ONLY; the old file stays; UNREADABLE: the old file, when a mark is expected
  */
 export async function replaceFile(
   path: string,
-  text: string,
+  text: FileText,
   options: ReplaceOptions = {},
 ): Promise<FileMark | undefined> {
   try {
     await mkdir(dirname(path), { recursive: true });
     const target = await targetOf(path);
-    const name = `.${basename(target)}.${String(process.pid)}-${randomBytes(6).toString("hex")}.tmp`;
-    const temporary = join(dirname(target), name);
+    const temporary = join(dirname(target), temporaryName(basename(target)));
     try {
       const mark = await writeTemporary(temporary, text, await statsOf(target), options);
       const { expectedMark, signal } = options;
@@ -54,14 +48,14 @@ export async function replaceFile(
       await rm(temporary, { force: true });
     }
   } catch (error) {
-    throw error instanceof P2pError ? error : unwritable(path, error);
+    throw unwritable(path, error);
   }
 }
 
 /** Writes the new text beside the old file, on the disk when this resolves. @returns its mark */
 async function writeTemporary(
   path: string,
-  text: string,
+  text: FileText,
   old: BigIntStats | undefined,
   options: ReplaceOptions,
 ): Promise<FileMark> {
@@ -71,12 +65,23 @@ async function writeTemporary(
   const handle = await open(path, "wx", mode ?? 0o666);
   try {
     await dressAs(handle, old, mode);
-    await handle.writeFile(text);
+    await writeAll(handle, text, options.signal);
     options.signal?.throwIfAborted();
     await handle.sync();
     return markFrom(await handle.stat({ bigint: true }));
   } finally {
     await handle.close();
+  }
+}
+
+async function writeAll(handle: FileHandle, text: FileText, signal: AbortSignal | undefined): Promise<void> {
+  if (typeof text === "string") {
+    await handle.writeFile(text);
+    return;
+  }
+  for await (const piece of text) {
+    signal?.throwIfAborted();
+    await handle.writeFile(piece);
   }
 }
 
@@ -114,11 +119,21 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-const reasonOfCode: Readonly<Record<string, P2pReason>> = { ENOSPC: "DISK_FULL", EDQUOT: "DISK_FULL" };
+const temporaryName = (name: string): string =>
+  `.${name}.${String(process.pid)}-${randomBytes(6).toString("hex")}.tmp`;
 
-function unwritable(path: string, cause: unknown): P2pError {
-  const code = codeOf(cause);
-  const why = cause instanceof FileFault ? cause.message : (code ?? "unknown error");
-  const reason = reasonOfCode[code ?? ""] ?? "IP_TABLE_READ_ONLY";
-  return new P2pError(reason, `the IP table cannot be written (${why})`, { cause: { path, cause } });
+/**
+ * Removes what a process that was cut short left beside a file. Only for files that nobody but the caller replaces so.
+ *
+ * @returns how many there were
+ */
+export async function removeTemporaries(path: string): Promise<number> {
+  const target = await targetOf(path).catch(() => path);
+  const beginning = `.${basename(target)}.`;
+  const names = await readdir(dirname(target)).catch(() => []);
+  const stale = names.filter(
+    (name) => name.startsWith(beginning) && /^[0-9]+-[0-9a-f]{12}\.tmp$/.test(name.slice(beginning.length)),
+  );
+  for (const name of stale) await rm(join(dirname(target), name), { force: true });
+  return stale.length;
 }

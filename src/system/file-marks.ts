@@ -2,7 +2,7 @@
 import type { BigIntStats } from "node:fs";
 import { readlink, realpath, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { P2pError } from "../errors.js";
+import { codeOf, FileFault, unreadable } from "./errors.js";
 
 /** Tells whether a file is still the one that was read: any rewrite or replacement changes it. */
 export type FileMark = string;
@@ -10,24 +10,16 @@ export type FileMark = string;
 /** The file does not exist. */
 export const absent: FileMark = "absent";
 
-/** What is wrong with a file, in words that a caller may read. */
-export class FileFault extends Error {
-  override readonly name = "FileFault";
-}
-
-/** What the names of files stand for in errors: callers are told no path. */
-export type FileSubject = "IP table file" | "side file of the IP table";
-
-/** @throws {P2pError} IP_TABLE_UNREADABLE: also for a folder, a pipe, a device, and a link that leads nowhere */
-export async function markOf(path: string, subject: FileSubject = "IP table file"): Promise<FileMark> {
+/** @throws {FileError} UNREADABLE: also for a folder, a pipe, a device, and a link that leads nowhere */
+export async function markOf(path: string): Promise<FileMark> {
   try {
     const stats = await stat(path, { bigint: true });
     requireRegular(stats);
     return markFrom(stats);
   } catch (error) {
-    if (codeOf(error) !== "ENOENT") throw unreadable(path, error, subject);
+    if (codeOf(error) !== "ENOENT") throw unreadable(path, error);
   }
-  await requireFolderOfLink(path, subject);
+  await requireFolderOfLink(path);
   return absent;
 }
 
@@ -59,28 +51,15 @@ export async function targetOf(path: string): Promise<string> {
 }
 
 /**
- * A link to a file that is yet to be made is an empty table. Where its folder is missing too, a disk is rather not
- * mounted: an empty table there would take every node out of ours.
+ * A link to a file that is yet to be made counts as absent. Where its folder is missing too, a disk is rather not
+ * mounted: taking that for an empty file would drop all that it holds.
  */
-async function requireFolderOfLink(path: string, subject: FileSubject): Promise<void> {
+async function requireFolderOfLink(path: string): Promise<void> {
   try {
     const target = await targetOf(path);
     if (target !== path) await stat(dirname(target));
   } catch (error) {
     const isMissing = codeOf(error) === "ENOENT";
-    throw unreadable(path, isMissing ? new FileFault("its link leads nowhere") : error, subject);
+    throw unreadable(path, isMissing ? new FileFault("its link leads nowhere") : error);
   }
-}
-
-export function unreadable(path: string, cause: unknown, subject: FileSubject = "IP table file"): P2pError {
-  const known = cause instanceof FileFault ? cause.message : codeOf(cause);
-  const why = known ?? "it is not an IP table";
-  return new P2pError("IP_TABLE_UNREADABLE", `the ${subject} cannot be read (${why}); it stays as it is`, {
-    cause: { path, cause },
-  });
-}
-
-export function codeOf(error: unknown): string | undefined {
-  const code = typeof error === "object" && error !== null ? (error as { code?: unknown }).code : undefined;
-  return typeof code === "string" ? code : undefined;
 }
