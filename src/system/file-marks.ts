@@ -63,3 +63,7 @@ async function requireFolderOfLink(path: string): Promise<void> {
     throw unreadable(path, isMissing ? new FileFault("its link leads nowhere") : error);
   }
 }
+
+/** When the file was written, by the clock of its disk, in milliseconds since 1970. */
+export const markTimeMs = (mark: FileMark): number =>
+  mark === absent ? 0 : Number(BigInt(mark.slice(mark.lastIndexOf("-") + 1)) / 1_000_000n);
