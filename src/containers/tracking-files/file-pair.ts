@@ -1,0 +1,203 @@
+import type { Logger } from "../../observability/logger.js";
+import type { MirrorTimes } from "../../store/mirror/limits.js";
+import { Slices } from "../../store/mirror/slices.js";
+import type { Clock } from "../../system/clock.js";
+import type {
+  ForeignChanges,
+  GroupEntry,
+  ImportChanges,
+  ImportRefusals,
+  TrackedEntry,
+  TrackingState,
+} from "./contract.js";
+import type { Fingerprints } from "./entry.js";
+import { type Foreign, isEmpty, mergeForeign } from "./foreign-changes.js";
+import { type GroupDocument, membershipKey, planGroups } from "./group-document.js";
+import type { Ledger } from "./ledger.js";
+import { planTracked, type TrackedDocument } from "./tracked-document.js";
+import type { Sight, TrackingFile } from "./tracking-file.js";
+
+export interface FilePairOptions {
+  readonly state: TrackingState;
+  readonly importChanges: ImportChanges;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly times: MirrorTimes;
+}
+
+/** What a write came to. */
+export type WriteResult =
+  /** The files say what the state said when it began. */
+  | "CURRENT"
+  /** One of them cannot be written now. */
+  | "FAILED"
+  /** Others wrote meanwhile: to be merged first. */
+  | "OVERTAKEN";
+
+/** Both files together: their merge with the state, and the order in which they are written. */
+export class FilePair {
+  readonly containers: TrackingFile<TrackedDocument>;
+  groups: TrackingFile<GroupDocument>;
+  readonly #ledger: Ledger;
+  readonly #fingerprints: Fingerprints;
+  readonly #options: FilePairOptions;
+  /** What the state did not take. */
+  readonly #refused = {
+    containers: new Set<string>(),
+    groups: new Set<string>(),
+    members: new Set<string>(),
+  };
+
+  constructor(
+    files: {
+      readonly containers: TrackingFile<TrackedDocument>;
+      readonly groups: TrackingFile<GroupDocument>;
+    },
+    ledger: Ledger,
+    fingerprints: Fingerprints,
+    options: FilePairOptions,
+  ) {
+    this.containers = files.containers;
+    this.groups = files.groups;
+    this.#ledger = ledger;
+    this.#fingerprints = fingerprints;
+    this.#options = options;
+  }
+
+  /** Brings what others wrote into the state, as one. @throws what `importChanges` throws; then nothing has changed */
+  async merge(
+    containers: Sight<TrackedDocument> | undefined,
+    groups: Sight<GroupDocument> | undefined,
+    isFirst: boolean,
+  ): Promise<void> {
+    const theirContainers = foreignOf(containers);
+    const theirGroups = foreignOf(groups);
+    if (theirContainers === undefined && theirGroups === undefined) return;
+    await this.#import(theirContainers, theirGroups, isFirst);
+    if (containers?.kind === "foreign") {
+      this.containers.adopt(containers.document, containers.mark);
+      this.#ledger.tookContainers(containers.document, containers.appearedMs, this.#isRefused);
+    }
+    if (groups?.kind === "foreign") {
+      this.groups.adopt(groups.document, groups.mark);
+      this.#ledger.tookGroups(groups.document, groups.appearedMs, this.#refused);
+    }
+  }
+
+  /** Takes over the groups of a file that is no longer the written one: nothing of ours goes. */
+  async takeOver({ document, appearedMs }: Foreign<GroupDocument>): Promise<void> {
+    await this.#import(undefined, { document, appearedMs }, true);
+  }
+
+  async #import(
+    containers: Foreign<TrackedDocument> | undefined,
+    groups: Foreign<GroupDocument> | undefined,
+    isFirst: boolean,
+  ): Promise<void> {
+    const { state, times, logger, importChanges } = this.#options;
+    const { changes, staleCount, untrackedMemberCount } = mergeForeign({
+      containers,
+      groups,
+      state,
+      held: isFirst ? undefined : this.#ledger.held,
+      removals: this.#ledger.removals,
+      lastTracked: this.containers.disk,
+      fingerprints: this.#fingerprints,
+      times,
+    });
+    if (!isEmpty(changes)) this.#refuse((await importChanges(changes)) ?? {});
+    const counts = { ...countsOf(changes), staleCount, untrackedMemberCount };
+    if (Object.values(counts).some((count) => count > 0))
+      logger.info(counts, "tracking files of others merged");
+  }
+
+  #refuse({ containers = [], groups = [], members = [] }: ImportRefusals): void {
+    for (const key of containers) this.#refused.containers.add(key);
+    for (const id of groups) this.#refused.groups.add(id);
+    for (const { groupId, memberKey } of members)
+      this.#refused.members.add(membershipKey(groupId, memberKey));
+  }
+
+  readonly #isRefused = (key: string): boolean => this.#refused.containers.has(key);
+
+  /**
+   * Writes what the state says now. Members that go leave the groups first, containers are tracked before they are
+   * members, and a container that a group file still names, because it cannot be written, stays tracked.
+   */
+  async write(): Promise<WriteResult> {
+    const { state, clock, times } = this.#options;
+    // Both in one moment: nothing may wait in between.
+    const wanted = new Map([...state.containers()].map((entry) => [entry.key, entry]));
+    const groups = [...state.groups()];
+    const slices = new Slices(clock, times.sliceMs);
+    const results: WriteResult[] = [];
+    const { byKey } = this.containers.disk;
+    if (this.#namedInGroups().some((key) => !wanted.has(key))) {
+      results.push(
+        await this.#writeGroups(groups, new Map([...wanted].filter(([key]) => byKey.has(key))), slices),
+      );
+    }
+    const named = new Set(this.#namedInGroups());
+    results.push(await this.#writeContainers(wanted, named, slices));
+    const tracked = this.containers.disk.byKey;
+    results.push(
+      await this.#writeGroups(groups, new Map([...wanted].filter(([key]) => tracked.has(key))), slices),
+    );
+    if (results.includes("OVERTAKEN")) return "OVERTAKEN";
+    return results.includes("FAILED") ? "FAILED" : "CURRENT";
+  }
+
+  #namedInGroups(): string[] {
+    return [...this.groups.disk.byId.values()].flatMap(({ memberKeys }) => memberKeys);
+  }
+
+  async #writeContainers(
+    wanted: ReadonlyMap<string, TrackedEntry>,
+    named: ReadonlySet<string>,
+    slices: Slices,
+  ): Promise<WriteResult> {
+    const { disk } = this.containers;
+    const keeps = (key: string): boolean => this.#isRefused(key) || named.has(key);
+    const document = await planTracked(disk, wanted, keeps, { fingerprints: this.#fingerprints, slices });
+    if (document === disk) return "CURRENT";
+    const writtenMs = await this.containers.write(document);
+    if (typeof writtenMs !== "number") return writtenMs;
+    this.#ledger.wroteContainers(document, writtenMs, this.#isRefused);
+    return "CURRENT";
+  }
+
+  async #writeGroups(
+    groups: Iterable<GroupEntry>,
+    tracked: ReadonlyMap<string, TrackedEntry>,
+    slices: Slices,
+  ): Promise<WriteResult> {
+    const { disk } = this.groups;
+    const document = await planGroups(
+      disk,
+      {
+        groups,
+        tracked,
+        refusedGroups: this.#refused.groups,
+        refusedMembers: this.#refused.members,
+        fingerprints: this.#fingerprints,
+      },
+      slices,
+    );
+    if (document === disk) return "CURRENT";
+    const writtenMs = await this.groups.write(document);
+    if (typeof writtenMs !== "number") return writtenMs;
+    this.#ledger.wroteGroups(document, writtenMs, this.#refused);
+    return "CURRENT";
+  }
+}
+
+const foreignOf = <Document>(sight: Sight<Document> | undefined): Foreign<Document> | undefined =>
+  sight?.kind === "foreign" ? sight : undefined;
+
+const countsOf = (changes: ForeignChanges): Readonly<Record<string, number>> =>
+  Object.fromEntries(
+    Object.entries(changes).map(([name, list]: [string, readonly unknown[]]) => [
+      `${name}Count`,
+      list.length,
+    ]),
+  );

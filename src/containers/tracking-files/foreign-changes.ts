@@ -1,0 +1,215 @@
+/** What others did to both files, worked out before anything is changed. */
+import { absorb, isObject } from "../../store/mirror/absorb.js";
+import type { MirrorTimes } from "../../store/mirror/limits.js";
+import { type HeldEntry, type KeyChanges, mergeKeys, type Removal } from "../../store/mirror/merge-keys.js";
+import type { ForeignChanges, GroupEntry, Membership, TrackedEntry, TrackingState } from "./contract.js";
+import type { Fingerprints } from "./entry.js";
+import { type GroupDocument, membershipKey, membersFingerprint } from "./group-document.js";
+import type { TrackedDocument } from "./tracked-document.js";
+
+/** What the files held last, read or written: the base of the merge. */
+export interface Held {
+  readonly containers: ReadonlyMap<string, HeldEntry>;
+  readonly groups: ReadonlyMap<string, HeldEntry>;
+  /** As `membershipKey` spells them. */
+  readonly members: ReadonlyMap<string, HeldEntry>;
+}
+
+/** What we took out of them. */
+export interface Removals {
+  readonly containers: ReadonlyMap<string, Removal>;
+  readonly groups: ReadonlyMap<string, Removal>;
+  readonly members: ReadonlyMap<string, Removal>;
+}
+
+/** A file that somebody else wrote. */
+export interface Foreign<Document> {
+  readonly document: Document;
+  readonly appearedMs: number;
+}
+
+export interface MergeInput {
+  /** Absent = that file is as we know it. */
+  readonly containers: Foreign<TrackedDocument> | undefined;
+  readonly groups: Foreign<GroupDocument> | undefined;
+  readonly state: TrackingState;
+  /** Undefined = the first import. */
+  readonly held: Held | undefined;
+  readonly removals: Removals;
+  /** What the tracked file held last, where we still know more than its fingerprints. */
+  readonly lastTracked: TrackedDocument;
+  readonly fingerprints: Fingerprints;
+  readonly times: Pick<MirrorTimes, "holdMs" | "removalKeptMs">;
+}
+
+export interface Merge {
+  readonly changes: ForeignChanges;
+  /** Entries that stay, or stay out, although their file says otherwise. */
+  readonly staleCount: number;
+  /** Members of theirs whose container nobody tracks. */
+  readonly untrackedMemberCount: number;
+}
+
+export function mergeForeign(input: MergeInput): Merge {
+  const containers = mergeContainers(input);
+  const groups = mergeGroups(input, containers);
+  const { addedContainers, changedContainers, removedContainers } = containers;
+  return {
+    changes: { addedContainers, changedContainers, removedContainers, ...groups.changes },
+    staleCount: containers.staleCount + groups.staleCount,
+    untrackedMemberCount: groups.untrackedMemberCount,
+  };
+}
+
+export const isEmpty = (changes: ForeignChanges): boolean =>
+  Object.values(changes).every((list: readonly unknown[]) => list.length === 0);
+
+type ContainerChanges = Pick<
+  ForeignChanges,
+  "addedContainers" | "changedContainers" | "removedContainers"
+> & {
+  readonly staleCount: number;
+};
+
+function mergeContainers(input: MergeInput): ContainerChanges {
+  const { containers, state, fingerprints, times } = input;
+  if (containers === undefined) {
+    return { addedContainers: [], changedContainers: [], removedContainers: [], staleCount: 0 };
+  }
+  const { byKey } = containers.document;
+  const theirs = new Map([...byKey].map(([key, entry]) => [key, fingerprints.of(entry)]));
+  const keys = mergeKeys(
+    {
+      theirs,
+      hasOurs: (key) => state.hasContainer(key),
+      base: input.held?.containers,
+      removals: input.removals.containers,
+      appearedMs: containers.appearedMs,
+    },
+    times,
+  );
+  return {
+    addedContainers: pick(keys.added, byKey),
+    changedContainers: keys.touched.flatMap((key) =>
+      joined(state.container(key), byKey.get(key), input.lastTracked.byKey.get(key)),
+    ),
+    removedContainers: keys.removed,
+    staleCount: staleCountOf(keys),
+  };
+}
+
+/** Their changes of a container's fields in ours. @returns none if they come to nothing */
+function joined(
+  ours: TrackedEntry | undefined,
+  theirs: TrackedEntry | undefined,
+  last: TrackedEntry | undefined,
+): TrackedEntry[] {
+  if (ours === undefined || theirs === undefined) return [];
+  const raw = absorb(ours.raw, theirs.raw, last?.raw);
+  const { ipAddressText } = theirs.ipAddressText === last?.ipAddressText ? ours : theirs;
+  if (!isObject(raw) || (raw === ours.raw && ipAddressText === ours.ipAddressText)) return [];
+  return [{ ...ours, raw, ipAddressText }];
+}
+
+interface GroupMerge extends Pick<Merge, "staleCount" | "untrackedMemberCount"> {
+  readonly changes: Pick<ForeignChanges, "addedGroups" | "removedGroups" | "addedMembers" | "removedMembers">;
+}
+
+function mergeGroups(input: MergeInput, containers: ContainerChanges): GroupMerge {
+  const { groups: file, state, times } = input;
+  const none = { addedGroups: [], removedGroups: [], addedMembers: [], removedMembers: [] };
+  if (file === undefined) return { changes: none, staleCount: 0, untrackedMemberCount: 0 };
+  const { byId } = file.document;
+  const added = new Set(containers.addedContainers.map(({ key }) => key));
+  const removed = new Set(containers.removedContainers);
+  const isTracked = (key: string): boolean =>
+    added.has(key) || (state.hasContainer(key) && !removed.has(key));
+  const groups = mergeKeys(
+    {
+      theirs: new Map([...byId].map(([id, group]) => [id, membersFingerprint(group)])),
+      hasOurs: (id) => state.group(id) !== undefined,
+      base: input.held?.groups,
+      removals: input.removals.groups,
+      appearedMs: file.appearedMs,
+    },
+    times,
+  );
+  const members = mergeMembers(input, file);
+  const gone = new Set(groups.removed);
+  return {
+    changes: {
+      addedGroups: pick(groups.added, byId).map((group) => trackedMembersOf(group, isTracked)),
+      removedGroups: groups.removed,
+      addedMembers: members.added.filter(
+        ({ groupId, memberKey }) => state.group(groupId) !== undefined && isTracked(memberKey),
+      ),
+      // A container that goes leaves its groups by itself.
+      removedMembers: members.removed.filter(
+        ({ groupId, memberKey }) => !gone.has(groupId) && !removed.has(memberKey),
+      ),
+    },
+    staleCount: staleCountOf(groups) + members.staleCount,
+    untrackedMemberCount: [...byId.values()].flatMap((group) =>
+      group.memberKeys.filter((key) => !isTracked(key)),
+    ).length,
+  };
+}
+
+interface MemberMerge {
+  readonly added: readonly Membership[];
+  readonly removed: readonly Membership[];
+  readonly staleCount: number;
+}
+
+/** A membership has no text of its own: it is there, or it is not. */
+function mergeMembers(input: MergeInput, file: Foreign<GroupDocument>): MemberMerge {
+  const ours = new Set<string>();
+  for (const group of input.state.groups()) {
+    for (const key of group.memberKeys) ours.add(membershipKey(group.id, key));
+  }
+  const theirs = membershipsOf(file.document.byId.values());
+  const keys = mergeKeys(
+    {
+      theirs,
+      hasOurs: (key) => ours.has(key),
+      base: input.held?.members,
+      removals: input.removals.members,
+      appearedMs: file.appearedMs,
+    },
+    // Unlike a removed container, one may well come back to a group.
+    { ...input.times, removalKeptMs: 0 },
+  );
+  return {
+    added: keys.added.map(membershipOf),
+    // A group that is not in their file at all is removed, or kept, as a whole.
+    removed: keys.removed.map(membershipOf).filter(({ groupId }) => file.document.byId.has(groupId)),
+    staleCount: staleCountOf(keys),
+  };
+}
+
+/** With the constant fingerprint of what has no text. */
+export function membershipsOf(groups: Iterable<GroupEntry>): Map<string, string> {
+  const memberships = new Map<string, string>();
+  for (const { id, memberKeys } of groups) {
+    for (const key of memberKeys) memberships.set(membershipKey(id, key), "");
+  }
+  return memberships;
+}
+
+function membershipOf(key: string): Membership {
+  const end = key.indexOf("\n");
+  return { groupId: key.slice(0, end), memberKey: key.slice(end + 1) };
+}
+
+const trackedMembersOf = (group: GroupEntry, isTracked: (key: string) => boolean): GroupEntry => ({
+  ...group,
+  memberKeys: group.memberKeys.filter(isTracked),
+});
+
+const staleCountOf = ({ kept, leftOut }: KeyChanges): number => kept.length + leftOut.length;
+
+const pick = <T>(keys: readonly string[], from: ReadonlyMap<string, T>): T[] =>
+  keys.flatMap((key) => {
+    const found = from.get(key);
+    return found === undefined ? [] : [found];
+  });
