@@ -15,7 +15,10 @@ export interface OriginalConfig {
   readonly serverPort: number | undefined;
   readonly ipTablePath: string;
   readonly trackContainersPath: string;
+  /** The file of groups that is there, else the one that we would write. */
   readonly groupTrackContainersPath: string;
+  /** Both names that are in use for it; absent = config.json says which. */
+  readonly groupTrackContainersNames: { readonly plural: string; readonly singular: string } | undefined;
   /** Folder of the Ansible plugins. */
   readonly pluginPath: string;
   readonly publicKeyFile: string;
@@ -83,13 +86,15 @@ const schema = z.object({
 const defaultPaths = {
   ipTable: ["p2p/iptable/ip_table.json"],
   trackContainers: ["client/trackcontainers/trackcontainers.json"],
-  groupTrackContainers: [
-    "client/trackcontainers/grouptrackcontainers.json",
-    "client/trackcontainers/grouptrackcontainer.json",
-  ],
   plugins: ["plugin/deploy"],
   publicKey: ["p2prc.publicKey", "p2prc.PublicKeyBareMetal"],
   privateKey: ["p2prc.privateKey"],
+} as const;
+
+/** The original writes the plural; its documentation, and we where neither exists, say the singular. */
+const groupNames = {
+  plural: "client/trackcontainers/grouptrackcontainers.json",
+  singular: "client/trackcontainers/grouptrackcontainer.json",
 } as const;
 
 /**
@@ -110,12 +115,27 @@ export function readOriginalConfig(baseDir: string): OriginalConfig {
     serverPort: told.serverport,
     ipTablePath: pathOf(told.iptable, defaultPaths.ipTable),
     trackContainersPath: pathOf(told.trackcontainerspath, defaultPaths.trackContainers),
-    groupTrackContainersPath: pathOf(told.grouptrackcontainerspath, defaultPaths.groupTrackContainers),
+    ...groupPaths(baseDir, told.grouptrackcontainerspath),
     pluginPath: pathOf(told.pluginpath, defaultPaths.plugins),
     publicKeyFile: pathOf(told.publickeyfile, defaultPaths.publicKey),
     privateKeyFile: pathOf(told.privatekeyfile, defaultPaths.privateKey),
     isTest: told.test,
   });
+}
+
+function groupPaths(
+  baseDir: string,
+  told: string,
+): Pick<OriginalConfig, "groupTrackContainersPath" | "groupTrackContainersNames"> {
+  if (told !== "") {
+    return { groupTrackContainersPath: resolve(baseDir, told), groupTrackContainersNames: undefined };
+  }
+  const names = { plural: join(baseDir, groupNames.plural), singular: join(baseDir, groupNames.singular) };
+  const isPlural = existsSync(names.plural);
+  return {
+    groupTrackContainersPath: isPlural ? names.plural : names.singular,
+    groupTrackContainersNames: names,
+  };
 }
 
 /** Asked here and not in `json-file.ts`: a configuration of our own that is empty was cut short. */

@@ -44,6 +44,7 @@ function paths(): object {
     ipTablePath: `${home}/p2p/iptable/ip_table.json`,
     trackContainersPath: `${home}/client/trackcontainers/trackcontainers.json`,
     groupTrackContainersPath: `${home}/client/trackcontainers/grouptrackcontainers.json`,
+    groupTrackContainersNames: undefined,
     pluginPath: `${home}/plugin/deploy`,
   };
 }
@@ -57,7 +58,11 @@ const defaults = (): object => ({
   serverPort: undefined,
   ipTablePath: join(base, "p2p/iptable/ip_table.json"),
   trackContainersPath: join(base, "client/trackcontainers/trackcontainers.json"),
-  groupTrackContainersPath: join(base, "client/trackcontainers/grouptrackcontainers.json"),
+  groupTrackContainersPath: join(base, "client/trackcontainers/grouptrackcontainer.json"),
+  groupTrackContainersNames: {
+    plural: join(base, "client/trackcontainers/grouptrackcontainers.json"),
+    singular: join(base, "client/trackcontainers/grouptrackcontainer.json"),
+  },
   pluginPath: join(base, "plugin/deploy"),
   publicKeyFile: join(base, "p2prc.publicKey"),
   privateKeyFile: join(base, "p2prc.privateKey"),
@@ -185,6 +190,10 @@ describe("config.json of the original", () => {
     });
     touch("client/trackcontainers/grouptrackcontainers.json");
     touch("p2prc.publicKey");
-    expect(readOriginalConfig(base)).toEqual({ ...defaults(), present: false });
+    expect(readOriginalConfig(base)).toEqual({
+      ...defaults(),
+      groupTrackContainersPath: join(base, "client/trackcontainers/grouptrackcontainers.json"),
+      present: false,
+    });
   });
 });
