@@ -10,6 +10,7 @@ import { quarantineLimits, quarantineReasons } from "../../src/p2p/crawl/quarant
 import { rowRejections } from "../../src/peer-api/contract.js";
 import { routeLimits, speedLimits } from "../../src/peer-api/limits.js";
 import { codeOf } from "../../src/rpc/errors.js";
+import { mirrorLimits } from "../../src/store/mirror/limits.js";
 import { nodeFields } from "../../src/p2p/node-fields.js";
 import { storeLimits } from "../../src/store/limits.js";
 
@@ -76,6 +77,7 @@ describe("docs/limits.md", () => {
     expect(numbersIn(tableBelow("limits.md", "A crawl"))).toEqual(crawlLimits);
     expect(numbersIn(tableBelow("limits.md", "The IP table"))).toEqual(tableLimits);
     expect(numbersIn(tableBelow("limits.md", "State"))).toEqual(storeLimits);
+    expect(numbersIn(tableBelow("limits.md", "The tracking files"))).toEqual(mirrorLimits);
     expect(numbersIn(tableBelow("limits.md", "Filters and orders"))).toEqual(filterLimits);
     expect(numbersIn(tableBelow("limits.md", "Callers"))).toEqual(defaultLimits);
   });
