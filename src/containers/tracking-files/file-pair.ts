@@ -73,14 +73,15 @@ export class FilePair {
     const theirContainers = foreignOf(containers);
     const theirGroups = foreignOf(groups);
     if (theirContainers === undefined && theirGroups === undefined) return;
+    const slices = new Slices(this.#options.clock, this.#options.times.sliceMs);
     await this.#import(theirContainers, theirGroups, isFirst);
     if (containers?.kind === "foreign") {
       this.containers.adopt(containers.document, containers.mark);
-      this.#ledger.tookContainers(containers.document, containers.appearedMs, this.#isRefused);
+      await this.#ledger.tookContainers(containers.document, containers.appearedMs, this.#refused, slices);
     }
     if (groups?.kind === "foreign") {
       this.groups.adopt(groups.document, groups.mark);
-      this.#ledger.tookGroups(groups.document, groups.appearedMs, this.#refused);
+      await this.#ledger.tookGroups(groups.document, groups.appearedMs, this.#refused, slices);
     }
   }
 
@@ -94,8 +95,8 @@ export class FilePair {
     groups: Foreign<GroupDocument> | undefined,
     isFirst: boolean,
   ): Promise<void> {
-    const { state, times, logger, importChanges } = this.#options;
-    const { changes, staleCount, untrackedMemberCount } = mergeForeign({
+    const { state, times, logger, importChanges, clock } = this.#options;
+    const { changes, staleCount, untrackedMemberCount } = await mergeForeign({
       containers,
       groups,
       state,
@@ -103,6 +104,7 @@ export class FilePair {
       removals: this.#ledger.removals,
       lastTracked: this.containers.disk,
       fingerprints: this.#fingerprints,
+      slices: new Slices(clock, times.sliceMs),
       times,
     });
     if (!isEmpty(changes)) this.#refuse((await importChanges(changes)) ?? {});
@@ -118,8 +120,6 @@ export class FilePair {
       this.#refused.members.add(membershipKey(groupId, memberKey));
   }
 
-  readonly #isRefused = (key: string): boolean => this.#refused.containers.has(key);
-
   /**
    * Writes what the state says now. Members that go leave the groups first, containers are tracked before they are
    * members, and a container that a group file still names, because it cannot be written, stays tracked.
@@ -127,22 +127,19 @@ export class FilePair {
   async write(): Promise<WriteResult> {
     const { state, clock, times } = this.#options;
     // Both in one moment: nothing may wait in between.
-    const wanted = new Map([...state.containers()].map((entry) => [entry.key, entry]));
+    const wanted = new Map<string, TrackedEntry>();
+    for (const entry of state.containers()) wanted.set(entry.key, entry);
     const groups = [...state.groups()];
     const slices = new Slices(clock, times.sliceMs);
+    const trackedOnDisk = (key: string): TrackedEntry | undefined =>
+      this.containers.disk.byKey.has(key) ? wanted.get(key) : undefined;
     const results: WriteResult[] = [];
-    const { byKey } = this.containers.disk;
     if (this.#namedInGroups().some((key) => !wanted.has(key))) {
-      results.push(
-        await this.#writeGroups(groups, new Map([...wanted].filter(([key]) => byKey.has(key))), slices),
-      );
+      results.push(await this.#writeGroups(groups, trackedOnDisk, slices));
     }
     const named = new Set(this.#namedInGroups());
     results.push(await this.#writeContainers(wanted, named, slices));
-    const tracked = this.containers.disk.byKey;
-    results.push(
-      await this.#writeGroups(groups, new Map([...wanted].filter(([key]) => tracked.has(key))), slices),
-    );
+    results.push(await this.#writeGroups(groups, trackedOnDisk, slices));
     if (results.includes("OVERTAKEN")) return "OVERTAKEN";
     return results.includes("FAILED") ? "FAILED" : "CURRENT";
   }
@@ -157,18 +154,18 @@ export class FilePair {
     slices: Slices,
   ): Promise<WriteResult> {
     const { disk } = this.containers;
-    const keeps = (key: string): boolean => this.#isRefused(key) || named.has(key);
+    const keeps = (key: string): boolean => this.#refused.containers.has(key) || named.has(key);
     const document = await planTracked(disk, wanted, keeps, { fingerprints: this.#fingerprints, slices });
     if (document === disk) return "CURRENT";
     const writtenMs = await this.containers.write(document);
     if (typeof writtenMs !== "number") return writtenMs;
-    this.#ledger.wroteContainers(document, writtenMs, this.#isRefused);
+    await this.#ledger.wroteContainers(document, writtenMs, this.#refused, slices);
     return "CURRENT";
   }
 
   async #writeGroups(
     groups: Iterable<GroupEntry>,
-    tracked: ReadonlyMap<string, TrackedEntry>,
+    tracked: (key: string) => TrackedEntry | undefined,
     slices: Slices,
   ): Promise<WriteResult> {
     const { disk } = this.groups;
@@ -186,7 +183,7 @@ export class FilePair {
     if (document === disk) return "CURRENT";
     const writtenMs = await this.groups.write(document);
     if (typeof writtenMs !== "number") return writtenMs;
-    this.#ledger.wroteGroups(document, writtenMs, this.#refused);
+    await this.#ledger.wroteGroups(document, writtenMs, this.#refused, slices);
     return "CURRENT";
   }
 }

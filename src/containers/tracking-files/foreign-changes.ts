@@ -2,6 +2,7 @@
 import { absorb, isObject } from "../../store/mirror/absorb.js";
 import type { MirrorTimes } from "../../store/mirror/limits.js";
 import { type HeldEntry, type KeyChanges, mergeKeys, type Removal } from "../../store/mirror/merge-keys.js";
+import type { Slices } from "../../store/mirror/slices.js";
 import type { ForeignChanges, GroupEntry, Membership, TrackedEntry, TrackingState } from "./contract.js";
 import type { Fingerprints } from "./entry.js";
 import { type GroupDocument, membershipKey, membersFingerprint } from "./group-document.js";
@@ -39,6 +40,7 @@ export interface MergeInput {
   /** What the tracked file held last, where we still know more than its fingerprints. */
   readonly lastTracked: TrackedDocument;
   readonly fingerprints: Fingerprints;
+  readonly slices: Slices;
   readonly times: Pick<MirrorTimes, "holdMs" | "removalKeptMs">;
 }
 
@@ -50,9 +52,9 @@ export interface Merge {
   readonly untrackedMemberCount: number;
 }
 
-export function mergeForeign(input: MergeInput): Merge {
-  const containers = mergeContainers(input);
-  const groups = mergeGroups(input, containers);
+export async function mergeForeign(input: MergeInput): Promise<Merge> {
+  const containers = await mergeContainers(input);
+  const groups = await mergeGroups(input, containers);
   const { addedContainers, changedContainers, removedContainers } = containers;
   return {
     changes: { addedContainers, changedContainers, removedContainers, ...groups.changes },
@@ -71,14 +73,18 @@ type ContainerChanges = Pick<
   readonly staleCount: number;
 };
 
-function mergeContainers(input: MergeInput): ContainerChanges {
-  const { containers, state, fingerprints, times } = input;
+async function mergeContainers(input: MergeInput): Promise<ContainerChanges> {
+  const { containers, state, fingerprints, times, slices } = input;
   if (containers === undefined) {
     return { addedContainers: [], changedContainers: [], removedContainers: [], staleCount: 0 };
   }
   const { byKey } = containers.document;
-  const theirs = new Map([...byKey].map(([key, entry]) => [key, fingerprints.of(entry)]));
-  const keys = mergeKeys(
+  const theirs = new Map<string, string>();
+  for (const [key, entry] of byKey) {
+    theirs.set(key, fingerprints.of(entry));
+    if (slices.isOver) await slices.rest();
+  }
+  const keys = await mergeKeys(
     {
       theirs,
       hasOurs: (key) => state.hasContainer(key),
@@ -87,6 +93,7 @@ function mergeContainers(input: MergeInput): ContainerChanges {
       appearedMs: containers.appearedMs,
     },
     times,
+    slices,
   );
   return {
     addedContainers: pick(keys.added, byKey),
@@ -115,7 +122,7 @@ interface GroupMerge extends Pick<Merge, "staleCount" | "untrackedMemberCount"> 
   readonly changes: Pick<ForeignChanges, "addedGroups" | "removedGroups" | "addedMembers" | "removedMembers">;
 }
 
-function mergeGroups(input: MergeInput, containers: ContainerChanges): GroupMerge {
+async function mergeGroups(input: MergeInput, containers: ContainerChanges): Promise<GroupMerge> {
   const { groups: file, state, times } = input;
   const none = { addedGroups: [], removedGroups: [], addedMembers: [], removedMembers: [] };
   if (file === undefined) return { changes: none, staleCount: 0, untrackedMemberCount: 0 };
@@ -124,7 +131,7 @@ function mergeGroups(input: MergeInput, containers: ContainerChanges): GroupMerg
   const removed = new Set(containers.removedContainers);
   const isTracked = (key: string): boolean =>
     added.has(key) || (state.hasContainer(key) && !removed.has(key));
-  const groups = mergeKeys(
+  const groups = await mergeKeys(
     {
       theirs: new Map([...byId].map(([id, group]) => [id, membersFingerprint(group)])),
       hasOurs: (id) => state.group(id) !== undefined,
@@ -133,8 +140,9 @@ function mergeGroups(input: MergeInput, containers: ContainerChanges): GroupMerg
       appearedMs: file.appearedMs,
     },
     times,
+    input.slices,
   );
-  const members = mergeMembers(input, file);
+  const members = await mergeMembers(input, file);
   const gone = new Set(groups.removed);
   return {
     changes: {
@@ -162,13 +170,13 @@ interface MemberMerge {
 }
 
 /** A membership has no text of its own: it is there, or it is not. */
-function mergeMembers(input: MergeInput, file: Foreign<GroupDocument>): MemberMerge {
+async function mergeMembers(input: MergeInput, file: Foreign<GroupDocument>): Promise<MemberMerge> {
   const ours = new Set<string>();
   for (const group of input.state.groups()) {
     for (const key of group.memberKeys) ours.add(membershipKey(group.id, key));
   }
   const theirs = membershipsOf(file.document.byId.values());
-  const keys = mergeKeys(
+  const keys = await mergeKeys(
     {
       theirs,
       hasOurs: (key) => ours.has(key),
@@ -178,6 +186,7 @@ function mergeMembers(input: MergeInput, file: Foreign<GroupDocument>): MemberMe
     },
     // Unlike a removed container, one may well come back to a group.
     { ...input.times, removalKeptMs: 0 },
+    input.slices,
   );
   return {
     added: keys.added.map(membershipOf),

@@ -79,8 +79,8 @@ export const membersFingerprint = ({ memberKeys }: GroupEntry): string =>
 
 export interface GroupsWanted {
   readonly groups: Iterable<GroupEntry>;
-  /** Members beyond these are left out: no reader may see a member that is not tracked. */
-  readonly tracked: ReadonlyMap<string, TrackedEntry>;
+  /** Members that are none of these are left out: no reader may see a member that is not tracked. */
+  readonly tracked: (key: string) => TrackedEntry | undefined;
   readonly refusedGroups: ReadonlySet<string>;
   /** As `membershipKey` spells them. */
   readonly refusedMembers: ReadonlySet<string>;
@@ -118,11 +118,11 @@ function planGroup(group: GroupEntry, wanted: GroupsWanted, standing: FileGroup 
     if (member.entry === undefined) return [member];
     const { key } = member.entry;
     const isWanted = left.delete(key) || wanted.refusedMembers.has(membershipKey(group.id, key));
-    const entry = isWanted ? wanted.tracked.get(key) : undefined;
+    const entry = isWanted ? wanted.tracked(key) : undefined;
     return entry === undefined ? [] : [copyOf(entry, member, wanted.fingerprints)];
   });
   const added = [...left].flatMap((key): FileEntry[] => {
-    const entry = wanted.tracked.get(key);
+    const entry = wanted.tracked(key);
     return entry === undefined ? [] : [{ value: toFileValue(entry, undefined), entry }];
   });
   const members = [...before, ...added];

@@ -2,6 +2,7 @@
 import type { MirrorTimes } from "../../store/mirror/limits.js";
 import { hold, type HeldEntry, type Removal } from "../../store/mirror/merge-keys.js";
 import type { Fingerprints } from "./entry.js";
+import type { Slices } from "../../store/mirror/slices.js";
 import { type Held, membershipsOf, type Removals } from "./foreign-changes.js";
 import { type GroupDocument, membersFingerprint } from "./group-document.js";
 import type { TrackedDocument } from "./tracked-document.js";
@@ -19,13 +20,19 @@ class Shelf {
   }
 
   /** Others wrote the file, and that has been merged. */
-  took(entries: ReadonlyMap<string, string>, writtenMs: number): void {
-    this.held = hold(entries, this.held, writtenMs);
+  async took(entries: ReadonlyMap<string, string>, writtenMs: number, slices: Slices): Promise<void> {
+    this.held = await hold(entries, this.held, writtenMs, slices);
   }
 
   /** We wrote the file: what it held and does not hold now, we removed. */
-  wrote(entries: ReadonlyMap<string, string>, writtenMs: number, times: Times): void {
+  async wrote(
+    entries: ReadonlyMap<string, string>,
+    writtenMs: number,
+    times: Times,
+    slices: Slices,
+  ): Promise<void> {
     for (const [key, { fingerprint }] of this.held) {
+      if (slices.isOver) await slices.rest();
       if (entries.has(key)) continue;
       this.removals.delete(key);
       this.removals.set(key, { fingerprint, atMs: writtenMs });
@@ -35,7 +42,7 @@ class Shelf {
       if (!isOver) break;
       this.removals.delete(key);
     }
-    this.took(entries, writtenMs);
+    await this.took(entries, writtenMs, slices);
   }
 }
 
@@ -85,48 +92,77 @@ export class Ledger {
     this.isDirty = true;
   }
 
-  /** @param isRefused - what the state did not take is not ours: it is offered again */
-  tookContainers(document: TrackedDocument, writtenMs: number, isRefused: (key: string) => boolean): void {
-    this.#containers.took(this.#containerTexts(document, isRefused), writtenMs);
+  /** @param refused - what the state did not take is not ours: it is offered again */
+  async tookContainers(
+    document: TrackedDocument,
+    writtenMs: number,
+    refused: Refused,
+    slices: Slices,
+  ): Promise<void> {
+    await this.#containers.took(await this.#containerTexts(document, refused, slices), writtenMs, slices);
     this.isDirty = true;
   }
 
-  wroteContainers(document: TrackedDocument, writtenMs: number, isRefused: (key: string) => boolean): void {
-    this.#containers.wrote(this.#containerTexts(document, isRefused), writtenMs, this.#times);
+  async wroteContainers(
+    document: TrackedDocument,
+    writtenMs: number,
+    refused: Refused,
+    slices: Slices,
+  ): Promise<void> {
+    const texts = await this.#containerTexts(document, refused, slices);
+    await this.#containers.wrote(texts, writtenMs, this.#times, slices);
     this.isDirty = true;
   }
 
-  tookGroups(document: GroupDocument, writtenMs: number, refused: RefusedGroups): void {
-    this.#groups.took(groupTexts(document, refused), writtenMs);
-    this.#members.took(memberTexts(document, refused), writtenMs);
+  async tookGroups(
+    document: GroupDocument,
+    writtenMs: number,
+    refused: Refused,
+    slices: Slices,
+  ): Promise<void> {
+    await this.#groups.took(groupTexts(document, refused), writtenMs, slices);
+    await this.#members.took(memberTexts(document, refused), writtenMs, slices);
     this.isDirty = true;
   }
 
-  wroteGroups(document: GroupDocument, writtenMs: number, refused: RefusedGroups): void {
-    this.#groups.wrote(groupTexts(document, refused), writtenMs, this.#times);
-    this.#members.wrote(memberTexts(document, refused), writtenMs, this.#times);
+  async wroteGroups(
+    document: GroupDocument,
+    writtenMs: number,
+    refused: Refused,
+    slices: Slices,
+  ): Promise<void> {
+    await this.#groups.wrote(groupTexts(document, refused), writtenMs, this.#times, slices);
+    await this.#members.wrote(memberTexts(document, refused), writtenMs, this.#times, slices);
     this.isDirty = true;
   }
 
-  #containerTexts({ byKey }: TrackedDocument, isRefused: (key: string) => boolean): Map<string, string> {
+  async #containerTexts(
+    { byKey }: TrackedDocument,
+    refused: Refused,
+    slices: Slices,
+  ): Promise<Map<string, string>> {
     const texts = new Map<string, string>();
-    for (const [key, entry] of byKey) if (!isRefused(key)) texts.set(key, this.#fingerprints.of(entry));
+    for (const [key, entry] of byKey) {
+      if (!refused.containers.has(key)) texts.set(key, this.#fingerprints.of(entry));
+      if (slices.isOver) await slices.rest();
+    }
     return texts;
   }
 }
 
-export interface RefusedGroups {
+export interface Refused {
+  readonly containers: ReadonlySet<string>;
   readonly groups: ReadonlySet<string>;
   /** As `membershipKey` spells them. */
   readonly members: ReadonlySet<string>;
 }
 
-function groupTexts({ byId }: GroupDocument, refused: RefusedGroups): Map<string, string> {
+function groupTexts({ byId }: GroupDocument, refused: Refused): Map<string, string> {
   const entries = [...byId].filter(([id]) => !refused.groups.has(id));
   return new Map(entries.map(([id, group]) => [id, membersFingerprint(group)]));
 }
 
-function memberTexts({ byId }: GroupDocument, refused: RefusedGroups): Map<string, string> {
+function memberTexts({ byId }: GroupDocument, refused: Refused): Map<string, string> {
   const memberships = membershipsOf([...byId.values()].filter(({ id }) => !refused.groups.has(id)));
   for (const key of refused.members) memberships.delete(key);
   return memberships;

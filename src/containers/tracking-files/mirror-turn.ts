@@ -3,7 +3,7 @@ import type { DiskTime } from "../../system/disk-time.js";
 import { absent, markOf } from "../../system/file-marks.js";
 import { readFileWithin } from "../../system/read-file.js";
 import { removeTemporaries, replaceFile } from "../../system/replace-file.js";
-import type { OpenResult, TrackingFileName, TrackingStatus } from "./contract.js";
+import type { OpenResult, TrackingFileName } from "./contract.js";
 import { Fingerprints } from "./entry.js";
 import { containersKind, groupsKind } from "./file-kinds.js";
 import { FilePair, type FilePairOptions, type WriteResult } from "./file-pair.js";
@@ -46,16 +46,19 @@ export class MirrorTurn {
     return [containersPath, ...("path" in groups ? [groups.path] : [groups.plural, groups.singular])];
   }
 
-  get status(): Omit<TrackingStatus, "isCurrent"> {
-    const pair = this.#pair;
-    const failing = new Map<TrackingFileName, string>();
-    if (pair?.containers.failure !== undefined) failing.set("containers", pair.containers.failure);
-    if (pair?.groups.failure !== undefined) failing.set("groups", pair.groups.failure);
-    const unread = [
-      ...(pair?.containers.disk.entries.filter(({ entry }) => entry === undefined) ?? []),
-      ...(pair?.groups.disk.groups.filter(({ group }) => group === undefined) ?? []),
-    ];
-    return { failing, unreadableEntryCount: unread.length };
+  /** Files that cannot be written or read now, and why. */
+  get failing(): ReadonlyMap<TrackingFileName, string> {
+    const files = [this.#pair?.containers, this.#pair?.groups];
+    return new Map(
+      files.flatMap((file) => (file?.failure === undefined ? [] : [[file.name, file.failure] as const])),
+    );
+  }
+
+  /** Entries that name no container or group. */
+  get unreadableEntryCount(): number {
+    const entries = this.#pair?.containers.disk.entries.filter(({ entry }) => entry === undefined);
+    const groups = this.#pair?.groups.disk.groups.filter(({ group }) => group === undefined);
+    return (entries?.length ?? 0) + (groups?.length ?? 0);
   }
 
   /** Reads what we knew of the files; if that is nothing, imports them. */

@@ -41,7 +41,7 @@ export async function readTracked(bytes: Buffer, slices: Slices): Promise<Readin
     entries.push(withOwnKey(readEntry(value), idless));
     if (slices.isOver) await slices.rest();
   }
-  return { document: documentOf(surroundings, entries) };
+  return { document: await documentOf(surroundings, entries, slices) };
 }
 
 /** Two failed starts on one node may leave the very same entry: each counts. */
@@ -53,9 +53,14 @@ function withOwnKey(read: FileEntry, seen: Map<string, number>): FileEntry {
   return { ...read, entry: { ...read.entry, key: `${read.entry.key}-${String(count)}` } };
 }
 
-function documentOf(surroundings: Surroundings, entries: readonly FileEntry[]): TrackedDocument {
+async function documentOf(
+  surroundings: Surroundings,
+  entries: readonly FileEntry[],
+  slices: Slices,
+): Promise<TrackedDocument> {
   const byKey = new Map<string, TrackedEntry>();
   for (const { entry } of entries) {
+    if (slices.isOver) await slices.rest();
     if (entry !== undefined && !byKey.has(entry.key)) byKey.set(entry.key, entry);
   }
   return { surroundings, entries, byKey };
@@ -84,7 +89,7 @@ export async function planTracked(
     if (!seen.has(key)) entries.push({ value: toFileValue(entry, undefined), entry });
     if (slices.isOver) await slices.rest();
   }
-  return isSameList(entries, disk.entries) ? disk : documentOf(disk.surroundings, entries);
+  return isSameList(entries, disk.entries) ? disk : await documentOf(disk.surroundings, entries, slices);
 }
 
 /** @returns undefined if it goes; `standing` itself if it stays as it is */

@@ -59,7 +59,8 @@ export class TrackingFiles {
   }
 
   get status(): TrackingStatus {
-    return { isCurrent: this.#isOpen && !this.#isDirty, ...this.#turn.status };
+    const { failing, unreadableEntryCount } = this.#turn;
+    return { isCurrent: this.#isOpen && !this.#isDirty, failing, unreadableEntryCount };
   }
 
   /** Writes what is left, and ends. Files that cannot be written now are written at the next start. */
@@ -69,7 +70,7 @@ export class TrackingFiles {
     await this.#running;
     for (let attempt = 1; attempt <= closeAttempts; attempt += 1) {
       await this.#run();
-      if (!this.#isDirty || this.#turn.status.failing.size > 0) break;
+      if (!this.#isDirty || this.#turn.failing.size > 0) break;
     }
     this.#isOpen = false;
     this.#timer?.cancel();
@@ -107,7 +108,7 @@ export class TrackingFiles {
       if (outcome === "IDLE") this.#isDirty ||= isDirty;
       else if (outcome === "CURRENT") this.#pace.wrote(state.containerCount, startMs);
       else this.#isDirty = true;
-      if (outcome === "FAILED" || (this.#isDirty && this.#turn.status.failing.size > 0)) this.#pace.failed();
+      if (outcome === "FAILED" || (this.#isDirty && this.#turn.failing.size > 0)) this.#pace.failed();
     } catch (error) {
       this.#isDirty = true;
       this.#pace.failed();

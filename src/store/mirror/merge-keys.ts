@@ -1,5 +1,6 @@
 /** What others did to a list of entries, by identity: their file, what we wrote last, and what we have now. */
 import type { MirrorTimes } from "./limits.js";
+import type { Slices } from "./slices.js";
 
 /** An entry as it stood in the file last. */
 export interface HeldEntry {
@@ -47,13 +48,14 @@ type Times = Pick<MirrorTimes, "holdMs" | "removalKeptMs">;
  * Others read the whole file, change it and write it whole, without a lock, seconds later perhaps. What changed in
  * between is not in their copy: its absence, or its presence, says nothing.
  */
-export function mergeKeys(merge: KeyMerge, times: Times): KeyChanges {
+export async function mergeKeys(merge: KeyMerge, times: Times, slices: Slices): Promise<KeyChanges> {
   const { theirs, base = new Map<string, HeldEntry>(), hasOurs } = merge;
   const changes = { added: [], touched: [], removed: [], kept: [], leftOut: [] } as Record<
     keyof KeyChanges,
     string[]
   >;
   for (const [key, fingerprint] of theirs) {
+    if (slices.isOver) await slices.rest();
     const held = base.get(key);
     if (!hasOurs(key)) {
       // A removal of ours that is yet to be written, or one that they did not know.
@@ -65,6 +67,7 @@ export function mergeKeys(merge: KeyMerge, times: Times): KeyChanges {
     }
   }
   for (const [key, { sinceMs }] of base) {
+    if (slices.isOver) await slices.rest();
     if (theirs.has(key) || !hasOurs(key)) continue;
     changes[merge.appearedMs - sinceMs >= times.holdMs ? "removed" : "kept"].push(key);
   }
@@ -88,13 +91,15 @@ function isUnknownRemoval(
  *
  * @param writtenMs - when it was written, by the clock of the disk
  */
-export function hold(
+export async function hold(
   entries: ReadonlyMap<string, string>,
   before: ReadonlyMap<string, HeldEntry>,
   writtenMs: number,
-): Map<string, HeldEntry> {
+  slices: Slices,
+): Promise<Map<string, HeldEntry>> {
   const held = new Map<string, HeldEntry>();
   for (const [key, fingerprint] of entries) {
+    if (slices.isOver) await slices.rest();
     const old = before.get(key);
     if (old === undefined) held.set(key, { fingerprint, sinceMs: writtenMs, textSinceMs: writtenMs });
     else if (old.fingerprint === fingerprint) held.set(key, old);

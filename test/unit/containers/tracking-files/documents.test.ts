@@ -142,7 +142,7 @@ describe("an entry", () => {
 describe("a group", () => {
   const wanted = (keys: readonly string[], entries = [anEntry(1), anEntry(2)]) => ({
     groups: [{ id: "grp1", memberKeys: keys }],
-    tracked: new Map(entries.map((tracked) => [tracked.key, tracked])),
+    tracked: (key: string) => entries.find((tracked) => tracked.key === key),
     refusedGroups: new Set<string>(),
     refusedMembers: new Set<string>(),
     fingerprints,
