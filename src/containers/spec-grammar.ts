@@ -11,12 +11,22 @@ import { containerLimits } from "./limits.js";
 /** Name of a folder on the node. */
 const imagePattern = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
 
-/** `[HOST[:PORT]/]PATH[:TAG][@DIGEST]`, as Docker has it. */
-const baseImagePattern =
-  /^(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[0-9]{1,5})?\/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/;
+/** A name between dots of a host; upper case is what tells `Host/app` from a path. */
+const hostPart = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?";
+const pathPart = "[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*";
 
+/** `[HOST[:PORT]/]PATH[:TAG][@DIGEST]`, as Docker has it. Source: reference/regexp.go of github.com/distribution. */
+const baseImagePattern = new RegExp(
+  [
+    `^(?:${hostPart}(?:\\.${hostPart})*(?::[0-9]{1,5})?/)?${pathPart}(?:/${pathPart})*`,
+    "(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?",
+    "(?:@sha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128}))?$",
+  ].join(""),
+);
+
+/** Comments are names here: mail addresses, `user@host`, `cardno:...`. */
 const sshKeyPattern =
-  /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)) ([A-Za-z0-9+/]{40,8000}={0,2})(?: [A-Za-z0-9_.@-]{1,128})?$/;
+  /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)) ([A-Za-z0-9+/]{40,8000}={0,2})(?: [A-Za-z0-9_.@+:-]{1,128})?$/;
 
 const labelKeyPattern = /^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$/;
 
@@ -43,20 +53,35 @@ export function checkSpec(spec: ContainerSpec): void {
   checkLabels(labels);
 }
 
-/** Whether a text is one line of authorized_keys, without options, whose key is of the kind it says. */
+/** Whether a text is one line of authorized_keys, without options, whose key is whole and of the kind it says. */
 export function isSshPublicKey(line: string): boolean {
   const [, kind = "", base64 = ""] = sshKeyPattern.exec(line) ?? [];
-  if (kind === "" || base64.length % 4 !== 0) return false;
   const blob = Buffer.from(base64, "base64");
-  if (blob.length < 4 || blob.toString("base64") !== base64) return false;
-  const length = blob.readUInt32BE(0);
-  return length === kind.length && blob.subarray(4, 4 + length).toString("latin1") === kind;
+  if (kind === "" || blob.toString("base64") !== base64) return false;
+  // A key cut short would be taken by every node, and nobody could log in.
+  const fields = fieldsOf(blob);
+  const [name, second] = fields.map((field) => field.toString("latin1"));
+  if (name !== kind) return false;
+  if (kind === "ssh-ed25519") return fields.length === 2 && second?.length === 32;
+  return fields.length === 3 && (kind === "ssh-rsa" || kind.endsWith(`-${second ?? ""}`));
+}
+
+/** Fields with their length before them. @returns none if the last one is not whole */
+function fieldsOf(blob: Buffer): readonly Buffer[] {
+  const fields: Buffer[] = [];
+  for (let at = 0; at < blob.length; ) {
+    const end = at + 4 <= blob.length ? at + 4 + blob.readUInt32BE(at) : Number.POSITIVE_INFINITY;
+    if (end > blob.length) return [];
+    fields.push(blob.subarray(at + 4, end));
+    at = end;
+  }
+  return fields;
 }
 
 function checkLabels(labels: ReadonlyMap<string, string>): void {
   let bytes = 0;
   for (const [key, value] of labels) {
-    if (!labelKeyPattern.test(key)) {
+    if (!labelKeyPattern.test(key) || key.includes("..")) {
       throw invalid("spec.labels", "has a key that is not 1..63 letters, digits, `_`, `.`, `/` and `-`");
     }
     if (hiddenCharacters.test(value))
