@@ -41,6 +41,7 @@ module.exports = {
       "containers",
       [
         "^src/store/(contract|errors|view)\\.ts$",
+        "^src/store/mirror/",
         "^src/peer-api/(contract|errors|address|docker-vm)\\.ts$",
         "^src/p2p/contract\\.ts$",
         "^src/observability/logger\\.ts$",
@@ -53,6 +54,7 @@ module.exports = {
       "rpc",
       [
         room("gen"),
+        "^src/containers/limits\\.ts$",
         "^src/(p2p|containers)/(contract|errors)\\.ts$",
         "^src/store/errors\\.ts$",
         "^src/peer-api/(contract|errors|address)\\.ts$",

@@ -137,6 +137,14 @@ async function openState(
       gatewayId: uuidv7(),
       // One process owns the state: every other owner has ended.
       isOwnerGone: () => true,
+      trackingFiles: {
+        containersPath: config.original.trackContainersPath,
+        groups: config.original.groupTrackContainersNames ?? {
+          path: config.original.groupTrackContainersPath,
+        },
+        ledgerPath: join(config.baseDir, ".p2prc", "tracking.side.json"),
+      },
+      acceptsLoss: config.acceptLoss,
       draining,
     });
     return {

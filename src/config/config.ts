@@ -32,6 +32,8 @@ export interface GatewayConfig {
   readonly publicIp: PublicIpSource;
   /** Origins of pages that may call the gateway, as browsers spell them. */
   readonly corsOrigins: readonly string[];
+  /** Whether a damaged tracking file that was never imported may be given up. */
+  readonly acceptLoss: boolean;
   /** Between two looks at a tracked container; 0 = none are made. */
   readonly lookIntervalSeconds: number;
   readonly logLevel: LogLevel;
@@ -69,6 +71,7 @@ export function loadConfig({ flags, env, cwd }: ConfigSources): GatewayConfig {
     allowCidrs: read(settings.allowCidrs, sources),
     publicIp: read(settings.publicIp, sources),
     corsOrigins: read(settings.corsOrigins, sources),
+    acceptLoss: read(settings.acceptLoss, sources),
     lookIntervalSeconds: read(settings.lookIntervalSeconds, sources),
     logLevel: read(settings.logLevel, sources),
     ...(file.path === undefined ? {} : { configFile: file.path }),

@@ -88,6 +88,17 @@ export const settings = {
     preset: [],
     schema: schemas.origins,
   },
+  acceptLoss: {
+    key: "acceptLoss",
+    flag: "--accept-loss",
+    env: "P2PRC_GATEWAY_ACCEPT_LOSS",
+    shape: "switch",
+    argument: "",
+    summary: "give up a damaged tracking file that was never imported: it is moved aside",
+    accepts: "true or false",
+    preset: false,
+    schema: schemas.isOn,
+  },
   lookIntervalSeconds: {
     key: "lookInterval",
     flag: "--look-interval",

@@ -6,6 +6,7 @@ export const containerLimits = {
   maxGroupsPerContainer: 16,
   /** Keys and values of the labels of a container together, in bytes. */
   maxLabelBytes: 2 * 1024,
+  /** Labels of a container. */
   maxLabels: 64,
   /** Ports wanted besides SSH. */
   maxPortCount: 64,
@@ -35,9 +36,11 @@ export const containerLimits = {
   maxWatchQueue: 1_024,
   /** The same in bytes, roughly. */
   maxWatchQueueBytes: 8 * 1024 * 1024,
+  /** A Watch without a message for so long carries a BOOKMARK. */
   defaultHeartbeatMs: 10_000,
   /** Longest wait of WaitContainer. */
   maxWaitMs: 60 * 60_000,
+  /** Without `timeout`. */
   defaultWaitMs: 60_000,
   /** Between two looks of WaitContainer. */
   waitIntervalMs: 500,

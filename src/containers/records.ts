@@ -19,6 +19,7 @@ export const keyOf = {
   intent: (id: string): string => `i/${id}`,
   request: (id: string): string => `r/${id}`,
   tombstone: (key: string): string => `t/${key}`,
+  lineage: (name: string): string => `l/${name}`,
 } as const;
 
 export type RecordKind = keyof typeof keyOf;
@@ -31,6 +32,7 @@ const kindOf: Readonly<Record<string, RecordKind>> = {
   "i/": "intent",
   "r/": "request",
   "t/": "tombstone",
+  "l/": "lineage",
 };
 
 /** Says of which kind a record is, and what it is about. @returns undefined for a kind of a later version */
@@ -101,6 +103,13 @@ export interface IntentRecord {
   readonly createTimeMs: number;
   /** Which gateway asks. */
   readonly owner: string;
+  /** An entry without an id that another program wrote into a tracking file. */
+  readonly imported?: {
+    /** By which the tracking files know it. */
+    readonly key: string;
+    readonly dockerVm: JsonValue;
+    readonly ipAddressText: string;
+  };
 }
 
 /** What a repeated `request_id` is answered with. */
@@ -126,6 +135,11 @@ export interface RequestRecord {
   readonly outcome: OutcomeRecord;
 }
 
+/** Names the state: files that mirror another one are imported anew. */
+export interface LineageRecord {
+  readonly id: string;
+}
+
 /** A container that was removed. */
 export interface TombstoneRecord {
   readonly container: ContainerRecord;
@@ -142,6 +156,7 @@ export interface RecordOfKind {
   readonly intent: IntentRecord;
   readonly request: RequestRecord;
   readonly tombstone: TombstoneRecord;
+  readonly lineage: LineageRecord;
 }
 
 /** Our own records, written by this file's types: nobody else writes to the store. */

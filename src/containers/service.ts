@@ -12,12 +12,14 @@ import { listContainers, listGroups } from "./lists.js";
 import { findContainer } from "./lookup.js";
 import { Liveness } from "./liveness.js";
 import { containerKey, readContainerName, withDefaultPort } from "./names.js";
+import { openMirror } from "./mirror.js";
 import { NodeCalls } from "./node-calls.js";
 import { PortLooks } from "./port-looks.js";
 import { settleUnfinished, sweep } from "./recovery.js";
 import { notTracked, Removals } from "./removals.js";
 import { showAccess, showContainer, showIntent, showSubject } from "./show.js";
 import { TrackedState } from "./tracked-state.js";
+import type { TrackingFilesOptions } from "./tracking-files/tracking-files.js";
 import { Waits } from "./waits.js";
 import { Watches } from "./watches.js";
 
@@ -40,6 +42,10 @@ export interface ContainerServiceDeps {
   readonly gatewayId: string;
   /** Whether the gateway of that name does not run any more. */
   readonly isOwnerGone: (owner: string) => boolean;
+  /** Where the tracking files are. */
+  readonly trackingFiles: Pick<TrackingFilesOptions, "containersPath" | "groups" | "ledgerPath">;
+  /** Whether a damaged tracking file that was never imported may be given up. */
+  readonly acceptsLoss: boolean;
   readonly draining: AbortSignal;
 }
 
@@ -48,27 +54,16 @@ export async function openContainerService(deps: ContainerServiceDeps): Promise<
   const { clock, logger } = deps;
   const stopping = new AbortController();
   const parts = partsOf(deps, stopping.signal);
-  const { state, base, creates, removals, groups, watches, waits, liveness } = parts;
+  const { base, creates, removals, waits, liveness } = parts;
   await settleUnfinished(base, deps.isOwnerGone);
+  const mirror = await openMirror(deps, base);
   liveness.start();
   const endSweeping = every(clock, containerLimits.sweepMs, async () => {
     await sweep(base).catch((error: unknown) => logger.warn({ err: error }, "old records stay for now"));
   });
   return {
-    create: (request, options) => creates.create(request, options),
-    remove: (request, options) => removals.remove(request, options),
-    get: async (name) => await Promise.resolve().then(() => getContainer(state, name)),
-    access: async (name) => await Promise.resolve().then(() => accessOf(state, name)),
-    list: (request) => listContainers(state, request),
-    wait: (request, options) => waits.wait(request, options),
-    createGroup: (containers, requestId) => groups.create(containers, requestId),
-    getGroup: async (name) => await Promise.resolve().then(() => groups.get(name)),
-    listGroups: (request) => listGroups(state, request),
-    addToGroup: (group, containers, etag) => groups.add(group, containers, etag),
-    removeFromGroup: (group, containers, etag) => groups.take(group, containers, etag),
-    removeGroup: (group, etag, removesContainers, options) =>
-      groups.remove(group, etag, removesContainers, options),
-    watch: (request, signal) => watches.watch(request, signal),
+    ...readsOf(parts),
+    ...changesOf(parts, () => mirror.requireWritable()),
     async close() {
       endSweeping();
       waits.close();
@@ -77,7 +72,51 @@ export async function openContainerService(deps: ContainerServiceDeps): Promise<
       // What still runs is written down as it stands: UNKNOWN.
       stopping.abort();
       await Promise.allSettled([...creates.running, ...removals.running]);
+      await mirror.close();
     },
+  };
+}
+
+type Parts = ReturnType<typeof partsOf>;
+
+const readsOf = ({
+  state,
+  groups,
+  watches,
+  waits,
+}: Parts): Pick<
+  ContainerService,
+  "get" | "access" | "list" | "wait" | "getGroup" | "listGroups" | "watch"
+> => ({
+  get: async (name) => await Promise.resolve().then(() => getContainer(state, name)),
+  access: async (name) => await Promise.resolve().then(() => accessOf(state, name)),
+  list: (request) => listContainers(state, request),
+  wait: (request, options) => waits.wait(request, options),
+  getGroup: async (name) => await Promise.resolve().then(() => groups.get(name)),
+  listGroups: (request) => listGroups(state, request),
+  watch: (request, signal) => watches.watch(request, signal),
+});
+
+/** @param requireWritable throws while the state may not be changed */
+function changesOf(
+  { creates, removals, groups }: Parts,
+  requireWritable: () => void,
+): Pick<
+  ContainerService,
+  "create" | "remove" | "createGroup" | "addToGroup" | "removeFromGroup" | "removeGroup"
+> {
+  const checked = async <T>(work: () => Promise<T>): Promise<T> => {
+    requireWritable();
+    return await work();
+  };
+  return {
+    create: (request, options) => checked(() => creates.create(request, options)),
+    remove: (request, options) => checked(() => removals.remove(request, options)),
+    createGroup: (containers, requestId) => checked(() => groups.create(containers, requestId)),
+    addToGroup: (group, containers, etag) => checked(() => groups.add(group, containers, etag)),
+    removeFromGroup: (group, containers, etag) => checked(() => groups.take(group, containers, etag)),
+    removeGroup: (group, etag, removesContainers, options) =>
+      checked(() => groups.remove(group, etag, removesContainers, options)),
   };
 }
 

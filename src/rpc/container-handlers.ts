@@ -8,6 +8,7 @@ import type {
   WaitCondition,
   WatchMessage,
 } from "../containers/contract.js";
+import { containerLimits } from "../containers/limits.js";
 import type { Caller } from "../p2p/contract.js";
 import type { ClientService } from "../gen/p2prc/client/v1/client_service_pb.js";
 import {
@@ -36,9 +37,6 @@ type Handlers<Names extends keyof ServiceImpl<typeof ClientService>> = Pick<
 const optionsFor =
   (caller: Caller) =>
   ({ signal }: HandlerContext): CallerOptions => ({ caller, signal });
-
-const defaultHeartbeatMs = 10_000;
-const defaultWaitMs = 60_000;
 
 /** The handlers of containers and of what changes: each converts, makes one call, and converts back. */
 export function containerHandlers(
@@ -87,7 +85,7 @@ export function containerHandlers(
       return { containers: entries.map(toContainer), nextPageToken, revision };
     },
     async waitContainer({ container: name, condition, externalPort, timeout }, context) {
-      const timeoutMs = timeout === undefined ? defaultWaitMs : toMilliseconds(timeout);
+      const timeoutMs = timeout === undefined ? containerLimits.defaultWaitMs : toMilliseconds(timeout);
       const asked = { container: name, condition: conditionOf(condition), externalPort, timeoutMs };
       const { container, isMet } = await (await opening).wait(asked, optionsOf(context));
       return { container: toContainer(container), met: isMet };
@@ -175,7 +173,10 @@ function fromWatch(request: WatchRequest): Parameters<ContainerService["watch"]>
     groupFilter,
     startRevision,
     sendInitialState,
-    heartbeatMs: heartbeatInterval === undefined ? defaultHeartbeatMs : toMilliseconds(heartbeatInterval),
+    heartbeatMs:
+      heartbeatInterval === undefined
+        ? containerLimits.defaultHeartbeatMs
+        : toMilliseconds(heartbeatInterval),
   };
 }
 

@@ -1,54 +1,15 @@
 /** Containers and groups over the wire: a real gateway, nodes on loopback. */
 import { afterEach, describe, expect, it } from "@jest/globals";
-import { type Client, ConnectError, createClient } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
-import { ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.js";
-import { ClientService } from "../../src/gen/p2prc/client/v1/client_service_pb.js";
 import { Container_State } from "../../src/gen/p2prc/client/v1/container_pb.js";
 import { Change_Type, WatchResponse_Type } from "../../src/gen/p2prc/client/v1/watch_pb.js";
-import type { GatewayOnDevnetOptions } from "../support/gateway-on-devnet.js";
-import { type GatewayOnDevnet, openGatewayOnDevnet } from "../support/gateway-on-devnet.js";
+import { at, ContainerBench, refusal } from "../support/container-bench.js";
 
-let opened: GatewayOnDevnet[] = [];
-afterEach(async () => {
-  for (const one of opened) await one.close();
-  opened = [];
-});
-
-type Api = Client<typeof ClientService>;
-
-async function open(
-  options: GatewayOnDevnetOptions = {},
-): Promise<{ api: Api; bench: GatewayOnDevnet; nodes: readonly string[] }> {
-  const bench = await openGatewayOnDevnet({
-    ...options,
-    devnet: { nodes: 3, shape: "mesh", dialects: ["2026-01"], ...options.devnet } as never,
-  });
-  opened.push(bench);
-  const api = createClient(ClientService, createConnectTransport({ baseUrl: bench.url, httpVersion: "1.1" }));
-  const nodes = bench.devnet.nodes.map(({ address }) => `nodes/${address}`);
-  for (const address of bench.devnet.nodes.map((node) => node.address)) await api.addNode({ address });
-  return { api, bench, nodes };
-}
-
-const at = (node: string) => ({ placement: { case: "node" as const, value: node } });
-
-async function refusal(
-  call: Promise<unknown>,
-): Promise<{ reason: string; metadata: Record<string, string> }> {
-  const error = await call.then(
-    () => {
-      throw new Error("the call went well");
-    },
-    (failure: unknown) => ConnectError.from(failure),
-  );
-  const [info] = error.findDetails(ErrorInfoSchema);
-  return { reason: info?.reason ?? "", metadata: info?.metadata ?? {} };
-}
+const benches = new ContainerBench();
+afterEach(() => benches.release());
 
 describe("a container", () => {
   it("is created, tracked, listed and removed again", async () => {
-    const { api, bench, nodes } = await open();
+    const { api, devnet, nodes } = await benches.open();
     const [node = ""] = nodes;
     const { container, access } = await api.createContainer({
       ...at(node),
@@ -67,11 +28,11 @@ describe("a container", () => {
     expect(removed.nodeMessage).toBe("success");
     expect((await api.listContainers({})).containers).toEqual([]);
     expect((await api.getContainer({ container: name })).container?.state).toBe(Container_State.REMOVED);
-    expect(bench.devnet.node(0).containers).toEqual([]);
+    expect(devnet.node(0).containers).toEqual([]);
   });
 
   it("leaves every group as it is removed, in one commit", async () => {
-    const { api, nodes } = await open();
+    const { api, nodes } = await benches.open();
     const made = await Promise.all(nodes.map((node) => api.createContainer(at(node))));
     const names = made.map(({ container }) => container?.name ?? "");
     const { group } = await api.createGroup({ containers: names });
@@ -95,7 +56,7 @@ describe("a container", () => {
   });
 
   it("is watched from its beginning to its end", async () => {
-    const { api, nodes } = await open();
+    const { api, nodes } = await benches.open();
     const types: WatchResponse_Type[] = [];
     const seen: string[] = [];
     let name = "";
@@ -123,21 +84,21 @@ describe("a container", () => {
   });
 
   it("is created once for a request id, whoever repeats it", async () => {
-    const { api, bench, nodes } = await open();
+    const { api, devnet, nodes } = await benches.open();
     const asked = { ...at(nodes[1] ?? ""), requestId: "one-and-only" };
     const answers = await Promise.all(Array.from({ length: 16 }, () => api.createContainer(asked)));
     expect(new Set(answers.map(({ container }) => container?.name)).size).toBe(1);
     expect(answers.filter(({ replayed }) => !replayed)).toHaveLength(1);
     expect((await api.createContainer(asked)).replayed).toBe(true);
-    expect(bench.devnet.ledger.creates).toHaveLength(1);
+    expect(devnet.ledger.creates).toHaveLength(1);
     expect(await refusal(api.createContainer({ ...asked, spec: { portCount: 1 } }))).toMatchObject({
       reason: "REQUEST_ID_REUSED",
     });
   });
 
   it("whose answer is lost stays listed as unresolved, and is never asked for again", async () => {
-    const { api, bench, nodes } = await open();
-    bench.devnet.node(0).setFault("cut-create");
+    const { api, devnet, nodes } = await benches.open();
+    devnet.node(0).setFault("cut-create");
     const { reason, metadata } = await refusal(
       api.createContainer({ ...at(nodes[0] ?? ""), requestId: "lost" }),
     );
@@ -149,7 +110,7 @@ describe("a container", () => {
     expect(await refusal(api.createContainer({ ...at(nodes[0] ?? ""), requestId: "lost" }))).toMatchObject({
       reason: "CREATE_OUTCOME_UNKNOWN",
     });
-    expect(bench.devnet.ledger.creates).toHaveLength(1);
+    expect(devnet.ledger.creates).toHaveLength(1);
     await api.removeContainer({ container: metadata["intent"] ?? "", forgetOnly: true });
     expect((await api.listContainers({})).containers).toEqual([]);
   });

@@ -60,8 +60,14 @@ const examples: Readonly<
     ["0", false, false],
     ["1", true, true],
   ],
+  acceptLoss: [
+    ["true", true, true],
+    ["false", false, false],
+    ["true", true, true],
+  ],
   lookIntervalSeconds: [
     ["0", "0", 0],
+    ["15", "15", 15],
     ["86400", "86400", 86_400],
   ],
   corsOrigins: [
@@ -100,6 +106,7 @@ describe("defaults", () => {
       allowCidrs: [],
       publicIp: { kind: "url", url: "http://ip-api.com/json/" },
       corsOrigins: [],
+      acceptLoss: false,
       lookIntervalSeconds: 60,
       logLevel: "info",
     });
@@ -158,7 +165,7 @@ describe("every setting", () => {
 });
 
 describe("an unknown name", () => {
-  it.each(["redis", "acceptLoss", "Listen", "allow-cidr", "__proto__", "constructor"])(
+  it.each(["redis", "acceptGain", "Listen", "allow-cidr", "__proto__", "constructor"])(
     "as the flag %s stops the start",
     (key) => {
       const flags = Object.fromEntries([[key, "x"]]);
@@ -167,7 +174,7 @@ describe("an unknown name", () => {
   );
 
   it("is named as it is typed", () => {
-    expect(refusal({ flags: { acceptLoss: true } })).toContain("unknown flag --accept-loss;");
+    expect(refusal({ flags: { acceptGain: true } })).toContain("unknown flag --accept-gain;");
   });
 
   it.each(["P2PRC_GATEWAY_REDIS", "P2PRC_GATEWAY_", "P2PRC_GATEWAY_listen", "P2PRC_GATEWAY_ALLOW_CIDRS"])(

@@ -11,6 +11,8 @@ import { rowRejections } from "../../src/peer-api/contract.js";
 import { routeLimits, speedLimits } from "../../src/peer-api/limits.js";
 import { codeOf } from "../../src/rpc/errors.js";
 import { mirrorLimits } from "../../src/store/mirror/limits.js";
+import { containerFields, groupFields } from "../../src/containers/fields.js";
+import { containerLimits } from "../../src/containers/limits.js";
 import { nodeFields } from "../../src/p2p/node-fields.js";
 import { storeLimits } from "../../src/store/limits.js";
 
@@ -76,6 +78,7 @@ describe("docs/limits.md", () => {
   it("lists every limit of a crawl, of the table, of the state, of filters and of callers, and no other", () => {
     expect(numbersIn(tableBelow("limits.md", "A crawl"))).toEqual(crawlLimits);
     expect(numbersIn(tableBelow("limits.md", "The IP table"))).toEqual(tableLimits);
+    expect(numbersIn(tableBelow("limits.md", "Containers and groups"))).toEqual(containerLimits);
     expect(numbersIn(tableBelow("limits.md", "State"))).toEqual(storeLimits);
     expect(numbersIn(tableBelow("limits.md", "The tracking files"))).toEqual(mirrorLimits);
     expect(numbersIn(tableBelow("limits.md", "Filters and orders"))).toEqual(filterLimits);
@@ -84,13 +87,20 @@ describe("docs/limits.md", () => {
 });
 
 describe("docs/filters.md", () => {
-  it("lists every field of a node with its type, and no other", () => {
-    const listed = tableBelow("filters.md", "Fields of ListNodes").map(([field = "", type]) => [
-      field.replaceAll("`", ""),
-      type,
-    ]);
-    expect(listed).toEqual(Object.entries(nodeFields).map(([name, { type }]) => [name, type]));
-  });
+  it.each([
+    ["node", "Fields of ListNodes", nodeFields],
+    ["container", "Fields of ListContainers", containerFields],
+    ["group", "Fields of ListGroups", groupFields],
+  ] as [string, string, Record<string, { type: string }>][])(
+    "lists every field of a %s with its type, and no other",
+    (_, heading, fields) => {
+      const listed = tableBelow("filters.md", heading).map(([field = "", type]) => [
+        field.replaceAll("`", ""),
+        type,
+      ]);
+      expect(listed).toEqual(Object.entries(fields).map(([name, { type }]) => [name, type]));
+    },
+  );
 
   it("begins with examples that a node list takes", () => {
     const text = readFileSync(new URL("../../docs/filters.md", import.meta.url), "utf8");

@@ -1,0 +1,85 @@
+import { type Client, ConnectError, createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.js";
+import { ClientService } from "../../src/gen/p2prc/client/v1/client_service_pb.js";
+import {
+  type GatewayOnDevnet,
+  type GatewayOnDevnetOptions,
+  openGatewayOnDevnet,
+} from "./gateway-on-devnet.js";
+
+export type Api = Client<typeof ClientService>;
+
+export interface OpenBench extends GatewayOnDevnet {
+  /** Over TCP: a remote caller. */
+  readonly api: Api;
+  /** Over the socket of the base folder. */
+  readonly operator: Api;
+  /** Names of the nodes; all of them are in the IP table. */
+  readonly nodes: readonly string[];
+}
+
+/** Opens gateways on devnets for tests of containers; `release` takes them all away again. */
+export class ContainerBench {
+  #opened: GatewayOnDevnet[] = [];
+
+  /** Three nodes of today that know each other, unless `devnet` says otherwise. */
+  async open(options: GatewayOnDevnetOptions = {}): Promise<OpenBench> {
+    const bench = await openGatewayOnDevnet({
+      ...options,
+      devnet: { nodes: 3, shape: "mesh", dialects: ["2026-01"], ...options.devnet },
+    });
+    this.#opened.push(bench);
+    const addresses = bench.devnet.nodes.map(({ address }) => address);
+    const api = createClient(
+      ClientService,
+      createConnectTransport({ baseUrl: bench.url, httpVersion: "1.1" }),
+    );
+    const operator = createClient(
+      ClientService,
+      createConnectTransport({
+        baseUrl: "http://localhost",
+        httpVersion: "1.1",
+        nodeOptions: { socketPath: bench.socketPath },
+      }),
+    );
+    for (const address of addresses) await api.addNode({ address });
+    return { ...bench, api, operator, nodes: addresses.map((address) => `nodes/${address}`) };
+  }
+
+  async release(): Promise<void> {
+    for (const bench of this.#opened.splice(0)) await bench.close();
+  }
+}
+
+/** Places a container on a node. */
+export const at = (node: string): { placement: { case: "node"; value: string } } => ({
+  placement: { case: "node", value: node },
+});
+
+/** Reads why a call was refused. @throws if it was not */
+export async function refusal(
+  call: Promise<unknown>,
+): Promise<{ reason: string; metadata: Readonly<Record<string, string>> }> {
+  const error: unknown = await call.then(
+    () => undefined,
+    (failure: unknown) => failure,
+  );
+  if (error === undefined) throw new Error("the call went well");
+  const [info] = ConnectError.from(error).findDetails(ErrorInfoSchema);
+  return { reason: info?.reason ?? "", metadata: info?.metadata ?? {} };
+}
+
+/** Tries until an assertion holds. @throws its last failure after 10 s */
+export async function eventually(assertion: () => Promise<unknown>): Promise<void> {
+  const deadlineMs = performance.now() + 10_000;
+  for (;;) {
+    try {
+      await assertion();
+      return;
+    } catch (error) {
+      if (performance.now() > deadlineMs) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
