@@ -2,7 +2,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { CommanderError } from "commander";
 import { ConfigError } from "../config/errors.js";
-import { BadRequestSchema, ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.js";
+import { BadRequestSchema, type ErrorInfo, ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.js";
 import { UsageError } from "./errors.js";
 import { plainText } from "./plain-text.js";
 
@@ -30,7 +30,13 @@ function textOfCall(error: ConnectError): string {
     .flatMap(({ fieldViolations }) => fieldViolations)
     .filter(({ description }) => !error.rawMessage.includes(description))
     .map(({ field, description }) => `; ${field}: ${description}`);
-  return oneLine(`${error.rawMessage}${violations.join("")} (${info.reason})`);
+  return oneLine(`${error.rawMessage}${violations.join("")} (${info.reason})${wayOut(info)}`);
+}
+
+/** A creation that may have come to something stays listed: who reads of it needs its name, and how to close it. */
+function wayOut({ metadata: { intent } }: ErrorInfo): string {
+  if (intent === undefined || intent === "") return "";
+  return `; it stays listed, and \`p2prc forget ${intent}\` closes it once you have seen to it on the node (\`p2prc --rm\` cannot: its id is not known)`;
 }
 
 /** An error that did not come from the service: mostly nobody is there, or it is no gateway. */

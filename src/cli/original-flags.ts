@@ -9,7 +9,14 @@ export type OriginalOperation =
   | "listImages"
   | "specs"
   | "viewConfig"
-  | "addRootNode";
+  | "addRootNode"
+  | "createContainer"
+  | "removeContainer"
+  | "listContainers"
+  | "createGroup"
+  | "group"
+  | "listGroups"
+  | "removeGroup";
 type Fate = OriginalOperation | "parameter" | "server only" | "later";
 
 export interface OriginalFlag {
@@ -18,6 +25,10 @@ export interface OriginalFlag {
   /** What stands behind it; absent = it is a switch. */
   readonly argument?: string;
   readonly does: Fate;
+  /** Of a parameter: the operations it completes. Without one of them it is refused: it would do nothing, silently. */
+  readonly completes?: readonly OriginalOperation[];
+  /** First spellings of the flags it cannot go without. */
+  readonly needs?: readonly string[];
   /** For the usage; only of what is served. */
   readonly summary?: string;
 }
@@ -55,14 +66,88 @@ export const originalFlags: readonly OriginalFlag[] = [
   {
     spellings: ["arn", "AddRootNode"],
     does: "addRootNode",
+    needs: ["ip"],
     summary: "make the node of --ip and -p the only one in the IP table",
   },
-  { spellings: ["ip", "IPAddress"], argument: "HOST", does: "parameter", summary: "address for --arn" },
+  {
+    spellings: ["ip", "IPAddress"],
+    argument: "HOST",
+    does: "parameter",
+    completes: ["addRootNode"],
+    summary: "address for --arn",
+  },
+  {
+    spellings: ["touch", "CreateVM"],
+    argument: "HOST:PORT",
+    does: "createContainer",
+    summary: "start a container on a node, and print how to log in",
+  },
   {
     spellings: ["p", "Ports"],
-    argument: "PORT",
+    argument: "N",
     does: "parameter",
-    summary: "port for --as and --arn (default 8088)",
+    completes: ["addNode", "addRootNode", "createContainer"],
+    summary: "with --as and --arn the port (default 8088), with --touch how many ports besides SSH",
+  },
+  {
+    spellings: ["gpu", "GPU"],
+    does: "parameter",
+    completes: ["createContainer"],
+    summary: "with --touch: use the node's GPU",
+  },
+  {
+    spellings: ["cn", "ContainerName"],
+    argument: "NAME",
+    does: "parameter",
+    completes: ["createContainer"],
+    summary: "with --touch: one of the node's images, as --vi names them",
+  },
+  {
+    spellings: ["bi", "BaseImage"],
+    argument: "IMAGE",
+    does: "parameter",
+    completes: ["createContainer"],
+    summary: "with --touch: the image to build upon, such as ubuntu:22.04",
+  },
+  {
+    spellings: ["rm", "RemoveVM"],
+    argument: "HOST:PORT",
+    does: "removeContainer",
+    needs: ["id"],
+    summary: "remove the container of --id from a node",
+  },
+  {
+    spellings: ["id", "ID"],
+    argument: "ID",
+    does: "parameter",
+    completes: ["removeContainer", "group"],
+    summary: "the container for --rm, --group and --rmcgroup",
+  },
+  {
+    spellings: ["tc", "TrackedContainers"],
+    does: "listContainers",
+    summary: "print the tracked containers, passwords included",
+  },
+  { spellings: ["cgroup", "CreateGroup"], does: "createGroup", summary: "make a group, and print it" },
+  {
+    spellings: ["group", "Group"],
+    argument: "GROUP",
+    does: "group",
+    summary: "print a group; with --id add a container to it first",
+  },
+  { spellings: ["groups", "Groups"], does: "listGroups", summary: "print all groups" },
+  {
+    spellings: ["rmcgroup", "RemoveContainerGroup"],
+    does: "parameter",
+    completes: ["group"],
+    needs: ["group", "id"],
+    summary: "with --group and --id: take the container out in place of adding it",
+  },
+  {
+    spellings: ["rmgroup", "RemoveGroup"],
+    argument: "GROUP",
+    does: "removeGroup",
+    summary: "remove a group; its containers stay",
   },
 
   { spellings: ["s", "Server"], does: "server only" },
@@ -75,18 +160,6 @@ export const originalFlags: readonly OriginalFlag[] = [
   { spellings: ["amd", "AddMetaData"], argument: "TEXT", does: "server only" },
   { spellings: ["proxy", "FRPServerProxy"], does: "server only" },
 
-  { spellings: ["touch", "CreateVM"], argument: "HOST:PORT", does: "later" },
-  { spellings: ["gpu", "GPU"], does: "later" },
-  { spellings: ["cn", "ContainerName"], argument: "NAME", does: "later" },
-  { spellings: ["bi", "BaseImage"], argument: "IMAGE", does: "later" },
-  { spellings: ["rm", "RemoveVM"], argument: "HOST:PORT", does: "later" },
-  { spellings: ["id", "ID"], argument: "ID", does: "later" },
-  { spellings: ["tc", "TrackedContainers"], does: "later" },
-  { spellings: ["cgroup", "CreateGroup"], does: "later" },
-  { spellings: ["group", "Group"], argument: "GROUP", does: "later" },
-  { spellings: ["groups", "Groups"], does: "later" },
-  { spellings: ["rmcgroup", "RemoveContainerGroup"], does: "later" },
-  { spellings: ["rmgroup", "RemoveGroup"], argument: "GROUP", does: "later" },
   { spellings: ["plugin", "ExecutePlugin"], argument: "NAME", does: "later" },
   { spellings: ["vp", "ViewPlugins"], does: "later" },
   { spellings: ["pp", "PullPlugin"], argument: "URL", does: "later" },
@@ -102,6 +175,13 @@ export const servedFlags = originalFlags.filter(({ does }) => does !== "server o
 
 /** Its name among the parsed options. */
 export const optionNameOf = ({ spellings }: OriginalFlag): string => spellings.at(-1) ?? spellings[0];
+
+/** Finds a flag by its first spelling. */
+export function flagOfSpelling(spelling: string): OriginalFlag {
+  const flag = originalFlags.find(({ spellings: [first] }) => first === spelling);
+  if (flag === undefined) throw new RangeError(`no flag is spelt ${spelling}`);
+  return flag;
+}
 
 /** `--us`, `-p`: as the documentation of the original spells it. */
 export const shortSpelling = ({ spellings: [first] }: OriginalFlag): string =>

@@ -1,28 +1,26 @@
 /** Carries out the original's flags: each is one or two calls of ClientService, and the original's JSON. */
-import { Bandwidth_Mode } from "../gen/p2prc/client/v1/ip_table_pb.js";
-import { isIPv6 } from "node:net";
 import { loadConfig } from "../config/config.js";
+import { Bandwidth_Mode } from "../gen/p2prc/client/v1/ip_table_pb.js";
 import { configFlagsOf } from "./config-flags.js";
+import { containerOperations } from "./container-operations.js";
 import { UsageError } from "./errors.js";
 import { followCrawl, requireFinished } from "./follow-crawl.js";
 import { listAllNodes } from "./list-nodes.js";
-import { type OriginalFlag, type OriginalOperation, optionNameOf, originalFlags } from "./original-flags.js";
+import {
+  flagOfSpelling,
+  type OriginalFlag,
+  type OriginalOperation,
+  optionNameOf,
+  originalFlags,
+  shortSpelling,
+} from "./original-flags.js";
 import { toOriginalImages, toOriginalSpecs, toOriginalTable } from "./original-shapes.js";
+import { isGiven, type Options, type Stage, textOption } from "./original-stage.js";
 import { printJson } from "./print-json.js";
-import { type GatewayClient, type Session, openSession } from "./session.js";
+import { type GatewayClient, openSession, type Session } from "./session.js";
 import type { Surroundings } from "./surroundings.js";
+import { withPort } from "./typed-address.js";
 import { toConfigView } from "./view-config.js";
-
-type Options = Readonly<Record<string, unknown>>;
-
-interface Stage {
-  /** Of the flag itself; empty for a switch. */
-  readonly value: string;
-  readonly options: Options;
-  readonly surroundings: Surroundings;
-  /** Opens the session when the first operation needs it. */
-  readonly client: () => Promise<GatewayClient>;
-}
 
 /** The original measured download and upload with each update, until 2021. */
 const measured = { bandwidth: { mode: Bandwidth_Mode.MEASURE } } as const;
@@ -55,27 +53,26 @@ const run = {
     return Promise.resolve();
   },
   addRootNode: async ({ options, client, surroundings: { output, signal } }) => {
-    const host = textOption(options, "ip");
-    if (host === undefined) throw new UsageError("--arn needs --ip HOST");
-    const address = withPort(host, textOption(options, "p"));
+    const address = withPort(textOption(options, "ip") ?? "", textOption(options, "p"));
     await (await client()).addNode({ address, replaceAll: true }, { signal });
     output.stdout.write("Success\n");
   },
+  ...containerOperations,
 } as const satisfies Record<OriginalOperation, (stage: Stage) => Promise<void>>;
 
 /** Carries out every operation that was asked for, in the original's order. @returns false if there was none */
 export async function runOriginal(options: Options, surroundings: Surroundings): Promise<boolean> {
-  const asked = originalFlags.filter((flag) => flag.does in run && options[keyOf(flag)] !== undefined);
-  requireCompany(asked, options);
+  const given = originalFlags.filter((flag) => options[optionNameOf(flag)] !== undefined);
+  requireCompany(given, options);
+  const asked = given.filter(({ does }) => does in run);
   let session: Promise<Session> | undefined;
-  const target = { gateway: textOption(options, "gateway"), flags: configFlagsOf(options) };
+  const target = { gateway: optionalText(options["gateway"]), flags: configFlagsOf(options) };
   const client = async (): Promise<GatewayClient> =>
     (await (session ??= openSession(target, surroundings))).client;
   try {
     for (const flag of asked) {
-      const { [keyOf(flag)]: value } = options;
-      const stage = { value: typeof value === "string" ? value : "", options, surroundings, client };
-      await run[flag.does as OriginalOperation](stage);
+      const value = optionalText(options[optionNameOf(flag)]) ?? "";
+      await run[flag.does as OriginalOperation]({ value, options, surroundings, client });
     }
   } finally {
     await (await session?.catch(() => undefined))?.close();
@@ -83,36 +80,46 @@ export async function runOriginal(options: Options, surroundings: Surroundings):
   return asked.length > 0;
 }
 
-/** Refuses flags that complete another one when that one is missing: they would do nothing, silently. */
-function requireCompany(asked: readonly OriginalFlag[], options: Options): void {
-  const isAsked = (...operations: OriginalOperation[]): boolean =>
-    asked.some(({ does }) => operations.some((operation) => operation === does));
-  if (textOption(options, "ip") !== undefined && !isAsked("addRootNode"))
-    throw new UsageError("--ip belongs to --arn");
-  if (textOption(options, "p") !== undefined && !isAsked("addRootNode", "addNode")) {
-    throw new UsageError("-p belongs to --as or --arn");
+/**
+ * Refuses flags that miss the ones they go with, and those that two operations would read differently.
+ *
+ * @throws {UsageError} before anything is done
+ */
+function requireCompany(given: readonly OriginalFlag[], options: Options): void {
+  for (const flag of given) {
+    const missing = flag.needs?.find((spelling) => !isGiven(options, spelling));
+    if (missing !== undefined) throw new UsageError(`${shortSpelling(flag)} needs ${usageOf(missing)}`);
   }
+  for (const flag of given) {
+    if (flag.completes === undefined) continue;
+    const completed = given.filter(({ does }) => flag.completes?.some((operation) => operation === does));
+    if (completed.length === 0)
+      throw new UsageError(`${shortSpelling(flag)} belongs to ${spelled(flagsOf(flag.completes), "or")}`);
+    // --as and --arn read the same port; how many ports --touch wants is another matter, as is what --rm removes.
+    const isTwofold = completed.some(({ does }) => does === "createContainer" || does === "removeContainer");
+    if (completed.length > 1 && isTwofold)
+      throw new UsageError(`${shortSpelling(flag)} goes with only one of ${spelled(completed, "and")}`);
+  }
+}
+
+const flagsOf = (operations: readonly OriginalOperation[]): readonly OriginalFlag[] =>
+  operations.flatMap((operation) => originalFlags.filter(({ does }) => does === operation));
+
+/** `--ip HOST`. */
+function usageOf(spelling: string): string {
+  const flag = flagOfSpelling(spelling);
+  return [shortSpelling(flag), ...(flag.argument === undefined ? [] : [flag.argument])].join(" ");
+}
+
+/** `--as, --arn or --touch`. */
+function spelled(flags: readonly OriginalFlag[], joint: string): string {
+  const names = flags.map(shortSpelling);
+  const last = names.pop() ?? "";
+  return names.length === 0 ? last : `${names.join(", ")} ${joint} ${last}`;
 }
 
 async function printIpTable(client: GatewayClient, { output, signal }: Surroundings): Promise<void> {
   printJson(output.stdout, toOriginalTable(await listAllNodes(client, signal)));
 }
 
-/** Joins address and port; without a port the gateway takes 8088. @throws {UsageError} there are two ports */
-export function withPort(host: string, port: string | undefined): string {
-  const bracketed = isIPv6(host) ? `[${host}]` : host;
-  if (port === undefined) return bracketed;
-  if (!/^[0-9]{1,5}$/.test(port)) throw new UsageError(`-p "${port}": not a port`);
-  if (/^(?:\[[^\]]*\]|[^:[\]]+):/.test(bracketed))
-    throw new UsageError(`"${host}" has a port, and -p ${port} names another`);
-  return `${bracketed}:${port}`;
-}
-
-/** Its key among the options that commander parsed. */
-const keyOf = optionNameOf;
-
-function textOption(options: Options, spelling: string): string | undefined {
-  const flag = originalFlags.find(({ spellings }) => spellings[0] === spelling);
-  const value = options[flag === undefined ? spelling : keyOf(flag)];
-  return typeof value === "string" ? value : undefined;
-}
+const optionalText = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { spellOut } from "../../src/cli/go-flags.js";
 import { findOriginalFlag, optionNameOf, originalFlags } from "../../src/cli/original-flags.js";
-import { withPort } from "../../src/cli/original-operations.js";
+import { withPort } from "../../src/cli/typed-address.js";
 
 const own = {
   flags: new Map([
@@ -21,7 +21,17 @@ const documented = {
   specs: ["specs", "Specs", "Specification"],
   viewConfig: ["vc"],
   addRootNode: ["arn", "AddRootNode"],
-  parameter: ["p", "Ports", "ip", "IPAddress"],
+  createContainer: ["touch", "CreateVM"],
+  removeContainer: ["rm", "RemoveVM"],
+  listContainers: ["tc", "TrackedContainers"],
+  createGroup: ["cgroup", "CreateGroup"],
+  group: ["group", "Group"],
+  listGroups: ["groups", "Groups"],
+  removeGroup: ["rmgroup", "RemoveGroup"],
+  parameter: [
+    ...["p", "Ports", "ip", "IPAddress", "gpu", "GPU", "cn", "ContainerName", "bi", "BaseImage", "id", "ID"],
+    ...["rmcgroup", "RemoveContainerGroup"],
+  ],
   "server only": [
     "s",
     "Server",
@@ -34,38 +44,7 @@ const documented = {
     "SetDefaultConfig",
     "amd",
   ],
-  later: [
-    ...[
-      "touch",
-      "CreateVM",
-      "gpu",
-      "GPU",
-      "cn",
-      "ContainerName",
-      "bi",
-      "BaseImage",
-      "rm",
-      "RemoveVM",
-      "id",
-      "ID",
-    ],
-    ...[
-      "tc",
-      "cgroup",
-      "group",
-      "groups",
-      "rmcgroup",
-      "rmgroup",
-      "plugin",
-      "vp",
-      "pp",
-      "rp",
-      "mp",
-      "dn",
-      "ra",
-      "udp",
-    ],
-  ],
+  later: ["plugin", "vp", "pp", "rp", "mp", "dn", "ra", "udp"],
 } as const;
 
 describe("the table of the original's flags", () => {
@@ -95,7 +74,7 @@ describe("the table of the original's flags", () => {
 
   it("refuses what belongs to a server and what comes later, each in words of its own", () => {
     expect(() => findOriginalFlag("dc")).toThrow("--dc belongs to a P2PRC server");
-    expect(() => findOriginalFlag("touch")).toThrow("--touch is not served by this version yet");
+    expect(() => findOriginalFlag("plugin")).toThrow("--plugin is not served by this version yet");
   });
 });
 
@@ -136,7 +115,7 @@ describe("flags as they are typed", () => {
   });
 });
 
-describe("the address of --as and --arn", () => {
+describe("the address of --as, --arn, --touch and --rm", () => {
   it("is joined with the port of -p", () => {
     expect(withPort("203.0.113.7", undefined)).toBe("203.0.113.7");
     expect(withPort("203.0.113.7:8090", undefined)).toBe("203.0.113.7:8090");
