@@ -1,7 +1,7 @@
 /** The IP table for people, nearest node first. */
 import type { Duration } from "@bufbuild/protobuf/wkt";
-import Table from "cli-table3";
 import { type Node, Node_State, type Specs } from "../gen/p2prc/client/v1/node_pb.js";
+import { type Column, printColumns } from "./columns.js";
 import { addressOf } from "./crawl-text.js";
 import { formatMbps, formatMs, msOf } from "./measures.js";
 import { plainText } from "./plain-text.js";
@@ -15,13 +15,7 @@ const nameOfState = {
   [Node_State.QUARANTINED]: "quarantined",
 } as const satisfies Record<Node_State, string>;
 
-interface Column {
-  readonly head: string;
-  readonly isNumber?: boolean;
-  readonly cell: (node: Node) => string;
-}
-
-const columns: readonly Column[] = [
+const columns: readonly Column<Node>[] = [
   { head: "NODE", cell: ({ name }) => addressOf(name) },
   // Nodes of before 2023 have no name in tables; they tell their host name.
   { head: "NAME", cell: ({ machineName, specs }) => plainText(machineName || (specs?.hostname ?? "")) },
@@ -43,15 +37,7 @@ const columns: readonly Column[] = [
 
 /** Prints one line for each node. Nodes of unknown latency come last. */
 export function printNodes(stdout: TextSink, nodes: readonly Node[]): void {
-  const table = new Table({
-    head: columns.map(({ head }) => head),
-    colAligns: columns.map(({ isNumber }) => (isNumber === true ? "right" : "left")),
-    chars: noBorders,
-    // No colours: the table is piped as often as it is looked at.
-    style: { head: [], border: [], "padding-left": 0, "padding-right": 2 },
-  });
-  for (const node of sortByLatency(nodes)) table.push(columns.map(({ cell }) => cell(node)));
-  stdout.write(`${table.toString().replace(/ +$/gm, "")}\n`);
+  printColumns(stdout, columns, sortByLatency(nodes));
 }
 
 export function sortByLatency(nodes: readonly Node[]): readonly Node[] {
@@ -80,12 +66,3 @@ export function printSpecs(stdout: TextSink, specs: Specs): void {
 
 const durationText = (duration: Duration | undefined): string =>
   duration === undefined ? "" : formatMs(msOf(duration));
-
-const noBorders = Object.fromEntries(
-  [
-    ["top", "top-mid", "top-left", "top-right", "bottom", "bottom-mid", "bottom-left", "bottom-right"],
-    ["left", "left-mid", "mid", "mid-mid", "right", "right-mid", "middle"],
-  ]
-    .flat()
-    .map((char) => [char, ""]),
-);

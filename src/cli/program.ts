@@ -9,6 +9,8 @@ import { spellOut } from "./go-flags.js";
 import { type OriginalFlag, servedFlags } from "./original-flags.js";
 import { runOriginal } from "./original-operations.js";
 import { runServe } from "./serve.js";
+import { addGatewayFlags, addListFlags, runContainers, runForget, runGroups } from "./tracked.js";
+import { addWatchFlags, runWatch } from "./watch.js";
 import { exitCodeOfSignal, Interruption, type Surroundings } from "./surroundings.js";
 
 type Run = (options: Readonly<Record<string, unknown>>, surroundings: Surroundings) => Promise<number>;
@@ -64,13 +66,26 @@ function buildProgram(version: string, surroundings: Surroundings, end: (exitCod
   for (const flag of servedFlags) program.addOption(optionOf(flag));
   program.option("--gateway <URL>", "a gateway that runs; else the one of the base folder");
   addConfigFlags(program, clientSettings);
+  const addCommand = (name: string, summary: string): Command => program.command(name).description(summary);
   const addWord = (name: string, summary: string, run: Run): Command =>
-    program
-      .command(name)
-      .description(summary)
-      .action(async (options: Readonly<Record<string, unknown>>) => end(await run(options, surroundings)));
+    addCommand(name, summary).action(async (options: Readonly<Record<string, unknown>>) =>
+      end(await run(options, surroundings)),
+    );
   addConfigFlags(addWord("serve", "run the gateway until a signal comes", runServe));
   addCrawlFlags(addWord("crawl", "crawl the network, live, and show the nodes by latency", runCrawl));
+  addListFlags(addWord("containers", "show the tracked containers", runContainers)).option(
+    "--removed",
+    "also those that were removed within 7 days",
+  );
+  addListFlags(addWord("groups", "show the groups of containers", runGroups));
+  addWatchFlags(addWord("watch", "show every change of containers and groups until Ctrl-C", runWatch));
+  addGatewayFlags(
+    addCommand("forget", "stop tracking a container without asking its node, where it may go on running")
+      .argument("<NAME>", "its name, or its id where it has one")
+      .action(async (name: string, options: Readonly<Record<string, unknown>>) =>
+        end(await runForget(name, options, surroundings)),
+      ),
+  );
   addDevnetFlags(addWord("devnet", "run P2PRC nodes on loopback until a signal comes", runDevnet));
   addWord("demo", "a devnet, the gateway, and a crawl of 3 hops; needs no internet", runDemo).option(
     "--keep",

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "@jest/globals";
+import { openDevnet } from "../../src/devnet/devnet.js";
 import { CliBench, runCli } from "../support/cli.js";
 
 const bench = new CliBench();
@@ -81,6 +82,48 @@ describe("commands at the same time", () => {
     expect(nodesOf((await runCli(["--ls"], { cwd: base })).out).sort()).toEqual(addresses);
     const left = await readdir(join(base, ".p2prc"));
     expect(left.filter((name) => name.startsWith("gateway"))).toEqual([]);
+  }, 60_000);
+});
+
+describe("containers, from one process to the next", () => {
+  it("are started, watched, grouped and removed while a gateway serves, and are still there after it", async () => {
+    const network = await openDevnet({
+      nodes: 2,
+      shape: "mesh",
+      firstAddress: "127.0.34.1",
+      dialects: ["2026-01"],
+    });
+    bench.defer(() => network.close());
+    const node = network.nodes[0]!.address;
+    const base = await bench.folder();
+    const gateway = bench.start(["serve", "--base", base, ...serveFlags], base);
+    await gateway.until(/ready/);
+    const run = (...argv: string[]) => bench.start(argv, base).ended;
+    const idOf = ({ out }: { out: string }): string => (JSON.parse(out) as { ID: string }).ID;
+
+    const kept = idOf(await run("--touch", node));
+    const watch = bench.start(["watch", "--initial"], base);
+    await watch.until(new RegExp(`ADDED container nodes/${node}/containers/${kept} ACTIVE`));
+    const [started, made] = await Promise.all([run("--touch", node, "-p", "1"), run("--cgroup")]);
+    const [removed, group] = [idOf(started), idOf(made)];
+    expect((await run("--group", group, "--id", removed)).code).toBe(0);
+    expect(await run("--rm", node, "--id", removed)).toEqual({ code: 0, out: "success\nSuccess\n", err: "" });
+    await watch.until(
+      new RegExp(`MODIFIED group groups/${group} 0 members, -nodes/${node}/containers/${removed}`),
+    );
+    watch.child.kill("SIGINT");
+    expect(await watch.ended).toMatchObject({ code: 130, err: expect.stringMatching(/--from \S+\n$/) });
+    expect(await run("--touch", "127.0.34.250:1")).toEqual({
+      code: 1,
+      out: "",
+      err: expect.stringMatching(/^p2prc: [^\n]*\(NODE_UNREACHABLE\)\n$/),
+    });
+
+    gateway.child.kill("SIGKILL");
+    await gateway.ended;
+    const tracked = JSON.parse((await run("--tc")).out) as { TrackContainer: { ID: string }[] };
+    expect(tracked.TrackContainer.map(({ ID }) => ID)).toEqual([kept]);
+    expect(JSON.parse((await run("--group", group)).out)).toEqual({ ID: group, TrackContainer: null });
   }, 60_000);
 });
 

@@ -164,8 +164,14 @@ describe("what goes wrong", () => {
 
   it.each([
     [["--zap"], "unknown flag --zap; `p2prc --help` lists all"],
-    [["sevre"], 'unknown word "sevre"; words are serve, crawl, devnet, demo, help'],
-    [["help", "sevre"], 'unknown word "sevre"; words are serve, crawl, devnet, demo, help'],
+    [
+      ["sevre"],
+      'unknown word "sevre"; words are serve, crawl, containers, groups, watch, forget, devnet, demo, help',
+    ],
+    [
+      ["help", "sevre"],
+      'unknown word "sevre"; words are serve, crawl, containers, groups, watch, forget, devnet, demo, help',
+    ],
     [["--as"], "--as needs a value"],
     [["--arn"], "--arn needs --ip HOST"],
     [["--ip", "203.0.113.7"], "--ip belongs to --arn"],
