@@ -1,4 +1,7 @@
-/** `p2prc demo`: a network of nodes and the gateway on this machine, and a crawl of it over gRPC. Needs no internet. */
+/**
+ * `p2prc demo`: a network of nodes and the gateway on this machine; over gRPC a crawl of it, then containers and a group.
+ * Needs no internet.
+ */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +12,7 @@ import type { DevnetOptions, DevnetView } from "../devnet/contract.js";
 import { Bandwidth_Mode } from "../gen/p2prc/client/v1/ip_table_pb.js";
 import { silentLogger } from "../observability/logger.js";
 import { failedNodeText } from "./crawl-text.js";
+import { showContainers } from "./demo-containers.js";
 import { judgeDemo } from "./demo-verdict.js";
 import { OutcomeError } from "./errors.js";
 import { followCrawl } from "./follow-crawl.js";
@@ -59,7 +63,8 @@ export async function runDemo(
     output.stdout.write(
       `${devnet.nodes.length} nodes on loopback, port ${devnet.port}; gateway at ${url}\n\n`,
     );
-    await showNetwork(session.client, devnet, surroundings);
+    const nearest = await showNetwork(session.client, devnet, surroundings);
+    await showContainers(session.client, devnet, nearest, config.original, surroundings);
     output.stdout.write(howToRepeat(url, devnet, options["keep"] === true));
     if (options["keep"] === true) await untilAborted(signal);
     return 0;
@@ -68,11 +73,12 @@ export async function runDemo(
   }
 }
 
+/** @returns the names of the nodes, nearest first */
 async function showNetwork(
   client: GatewayClient,
   devnet: DevnetView,
   surroundings: Surroundings,
-): Promise<void> {
+): Promise<readonly string[]> {
   const { output, signal } = surroundings;
   for (const address of devnet.entryAddresses) await client.addNode({ address }, { signal });
   const nodeTimeout = durationOfMs(nodeTimeoutMs);
@@ -91,6 +97,7 @@ async function showNetwork(
   if (specs === undefined) throw new OutcomeError(`the demo went wrong: ${nearest} has no specs`);
   output.stdout.write(`\nspecs of ${nearest}:\n`);
   printSpecs(output.stdout, specs);
+  return nodes.map(({ name }) => name);
 }
 
 /** Lines to paste into another terminal. */
@@ -103,10 +110,13 @@ function howToRepeat(url: string, { entryAddresses }: DevnetView, isKept: boolea
     bandwidth: { mode: "MODE_MEASURE", maxDuration: `${maxBandwidthMs / 1_000}s` },
   });
   const node = JSON.stringify({ node: entryAddresses[0] ?? "" });
+  const watch = JSON.stringify({ sendInitialState: true });
   return `
 The same by hand${isKept ? " (the gateway runs until Ctrl-C)" : ", while the gateway runs (\`p2prc demo --keep\`; it ends with this demo)"}:
   grpcurl -plaintext -d '${crawl}' ${new URL(url).host} ${service}/UpdateIpTable
   grpcurl -plaintext -d '${node}' ${new URL(url).host} ${service}/GetSpecs
+  grpcurl -plaintext -d '${watch}' ${new URL(url).host} ${service}/Watch
+  p2prc --gateway ${url} --tc
   curl -s -H 'Content-Type: application/json' -d '{}' ${url}/${service}/ListNodes
   curl -s -H 'Content-Type: application/json' -d '${node}' ${url}/${service}/GetSpecs
 `;

@@ -87,10 +87,11 @@ function buildProgram(version: string, surroundings: Surroundings, end: (exitCod
       ),
   );
   addDevnetFlags(addWord("devnet", "run P2PRC nodes on loopback until a signal comes", runDevnet));
-  addWord("demo", "a devnet, the gateway, and a crawl of 3 hops; needs no internet", runDemo).option(
-    "--keep",
-    "leave the gateway and the nodes running until Ctrl-C",
-  );
+  addWord(
+    "demo",
+    "a devnet, the gateway, a crawl of 3 hops and a group of containers; needs no internet",
+    runDemo,
+  ).option("--keep", "leave the gateway and the nodes running until Ctrl-C");
   return program.enablePositionalOptions();
 }
 

@@ -158,6 +158,10 @@ describe("p2prc demo", () => {
     expect(out).toMatch(/probe failed, CONNECTION_REFUSED/);
     expect(out).toMatch(/probe failed, TIMEOUT/);
     expect(out).toMatch(/^specs of nodes\/127\.0\.1\.\d+:\d+:\n {2}hostname/m);
+    expect(out.match(/^ {2}[0-9:]{8} ADDED container nodes\S+ ACTIVE$/gm)).toHaveLength(3);
+    expect(out).toMatch(/^ {2}[0-9:]{8} MODIFIED group groups\/grp\S+ 2 members, -nodes\/\S+$/m);
+    expect(out.match(/^ {2}ssh -p \d+ (?:root|master)@127\.0\.1\.\d+$/gm)).toHaveLength(2);
+    expect(out + err).not.toContain("password");
     expect(out).toContain('grpcurl -plaintext -d \'{"maxHops":3,');
     expect((await leftovers()).filter((name) => !before.includes(name))).toEqual([]);
   }, 30_000);
