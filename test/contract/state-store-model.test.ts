@@ -64,7 +64,7 @@ function applyTo(model: Model, commit: Commit, result: CommitResult): void {
   const broken = commit.expect.find(({ key, revision }) => model.records.get(key)?.revision !== revision);
   if (broken !== undefined) {
     const { key } = broken;
-    expect(result).toEqual({ kind: "conflict", key, revision: model.records.get(key)?.revision });
+    expect(result).toMatchObject({ kind: "conflict", key, revision: model.records.get(key)?.revision });
     return;
   }
   if (result.kind !== "committed") throw new Error(`conflict on ${result.key}, and there is none`);

@@ -107,7 +107,12 @@ describe.each(backends)("$name store", ({ create }) => {
             delete: ["b"],
           }),
         );
-        expect(result).toEqual({ kind: "conflict", key, revision: key === "a" ? revision : undefined });
+        expect(result).toEqual({
+          kind: "conflict",
+          key,
+          revision: key === "a" ? revision : undefined,
+          storeRevision: revision,
+        });
         expect([...(await store.load()).records.values()]).toEqual([{ key: "a", value: { n: 1 }, revision }]);
         expect(await startOf(store)).toBe(revision);
       },
@@ -118,7 +123,7 @@ describe.each(backends)("$name store", ({ create }) => {
       await commit(store, { delete: ["a"] });
       const second = await put(store, "a");
       const result = await store.commit(aCommit({ expect: [{ key: "a", revision: first }] }));
-      expect(result).toEqual({ kind: "conflict", key: "a", revision: second });
+      expect(result).toEqual({ kind: "conflict", key: "a", revision: second, storeRevision: second });
     });
 
     it("lets exactly one of 256 concurrent commits win per revision", async () => {
@@ -196,7 +201,12 @@ describe.each(backends)("$name store", ({ create }) => {
         expect: [{ key: "a", revision: undefined }],
         put: [{ key: "b", value: {} }],
       });
-      expect(await store.commit(operation)).toEqual({ kind: "conflict", key: "a", revision });
+      expect(await store.commit(operation)).toEqual({
+        kind: "conflict",
+        key: "a",
+        revision,
+        storeRevision: revision,
+      });
       await commit(store, { delete: ["a"] });
       expect((await store.commit(operation)).kind).toBe("committed");
     });

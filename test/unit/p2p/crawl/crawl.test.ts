@@ -891,7 +891,7 @@ describe("the table, asked and edited", () => {
     bench.network.add(address);
     bench.know(aRow({ address }));
     await expect(bench.service.specs("127.0.0.1:9000", remote)).rejects.toMatchObject({
-      failure: "ADDRESS_BLOCKED",
+      reason: "ADDRESS_BLOCKED",
     });
     await expect(bench.service.specs("127.0.0.1:9001", remote)).rejects.toMatchObject({
       reason: "NODE_NOT_FOUND",
