@@ -1,6 +1,6 @@
 /** Where .ci/run and `npm run test:e2e` find what is not from npm. */
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 export const projectDir = fileURLToPath(new URL("../../", import.meta.url));
@@ -24,9 +24,7 @@ export function requireTool(name: keyof typeof tools): string {
 export function generatePythonStubs(outDir: string): string {
   const roots = ["proto", "third_party/protovalidate", "third_party/googleapis"];
   const files = [
-    ...["client_service", "ip_table", "node", "node_info", "role"].map(
-      (name) => `p2prc/client/v1/${name}.proto`,
-    ),
+    ...readdirSync(`${projectDir}proto/p2prc/client/v1`).map((name) => `p2prc/client/v1/${name}`),
     "buf/validate/validate.proto",
     "google/rpc/error_details.proto",
   ];

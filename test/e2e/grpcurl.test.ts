@@ -23,6 +23,9 @@ async function grpcurl(...args: string[]): Promise<string> {
 
 const target = (): string => new URL(gateway.url).host;
 
+const call = (method: string, request: object): Promise<string> =>
+  grpcurl("-d", JSON.stringify(request), target(), `p2prc.client.v1.ClientService/${method}`);
+
 describe("grpcurl", () => {
   it("lists the services", async () => {
     const services = (await grpcurl(target(), "list")).trim().split("\n");
@@ -43,8 +46,6 @@ describe("grpcurl", () => {
   });
 
   it("crawls, lists and asks for specs", async () => {
-    const call = (method: string, request: object): Promise<string> =>
-      grpcurl("-d", JSON.stringify(request), target(), `p2prc.client.v1.ClientService/${method}`);
     const [entry = ""] = gateway.devnet.entryAddresses;
     await call("AddNode", { address: entry });
     expect(await call("UpdateIpTable", { maxHops: 3 })).toContain("END_REASON_FINISHED");
@@ -52,6 +53,27 @@ describe("grpcurl", () => {
       nodes: gateway.devnet.nodes.map(() => expect.objectContaining({ state: "STATE_ACTIVE" })),
     });
     expect(JSON.parse(await call("GetSpecs", { node: entry }))).toHaveProperty("specs.platform");
+  });
+
+  it("creates a container, groups it, logs in and removes it", async () => {
+    const node = gateway.devnet.nodes[1]?.address ?? "";
+    await call("AddNode", { address: node });
+    const made = JSON.parse(await call("CreateContainer", { node, spec: { portCount: 2 } })) as {
+      container: { name: string };
+      access: object;
+    };
+    const { name } = made.container;
+    const { group } = JSON.parse(await call("CreateGroup", { containers: [name] })) as {
+      group: { name: string };
+    };
+    expect(JSON.parse(await call("GetContainerAccess", { container: name }))).toEqual({
+      access: made.access,
+    });
+    expect(JSON.parse(await call("RemoveContainer", { container: name }))).toMatchObject({
+      nodeMessage: "success",
+      container: { state: "STATE_REMOVED" },
+    });
+    expect(JSON.parse(await call("GetGroup", { group: group.name }))).not.toHaveProperty("containers");
   });
 
   it("shows the reason and the field of a refusal", async () => {

@@ -14,7 +14,7 @@ let stubDir: string;
 
 beforeAll(async () => {
   stubDir = generatePythonStubs(await mkdtemp(join(tmpdir(), "p2prc-python-")));
-  gateway = await openGatewayOnDevnet({ devnet: { nodes: 6 } });
+  gateway = await openGatewayOnDevnet({ devnet: { nodes: 6, dialects: ["2026-01"] } });
 });
 
 afterAll(async () => {
@@ -39,6 +39,24 @@ describe("a Python client", () => {
       hostname: gateway.devnet.nodes[0]?.name,
       invalid: { code: "INVALID_ARGUMENT", reason: "INVALID_REQUEST", domain: "client.p2prc" },
       missing: { code: "NOT_FOUND", reason: "NODE_NOT_FOUND" },
+      container: {
+        replayed: true,
+        ports: 2,
+        access: true,
+        met: true,
+        listed: [true],
+        grouped: [],
+        groups: [true],
+        ended: true,
+        said: "success",
+        changes: [
+          ["container", "TYPE_MODIFIED"],
+          ["container", "TYPE_REMOVED"],
+          ["group", "TYPE_MODIFIED"],
+        ],
+        state: "STATE_REMOVED",
+        gone: { code: "NOT_FOUND", reason: "CONTAINER_NOT_TRACKED", domain: "client.p2prc" },
+      },
       removed: `nodes/${entry}`,
       long_deadline: 5,
     });
