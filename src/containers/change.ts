@@ -1,5 +1,6 @@
 import type { Clock } from "../system/clock.js";
 import type { CommitResult, Revision, StateStore } from "../store/contract.js";
+import { failpoint } from "../system/failpoint.js";
 import { ContainerError } from "./errors.js";
 import { containerLimits } from "./limits.js";
 import { keyOf, read, type RecordKind, type RecordOfKind, write } from "./records.js";
@@ -80,6 +81,7 @@ export async function change<T>(
     const committed = await draft.commit(store, newOperationId());
     if (committed.kind === "committed") {
       await state.reached(committed.revision);
+      failpoint("commit.shown");
       return result;
     }
     if (clock.monotonicMs() > deadlineMs) {

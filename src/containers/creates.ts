@@ -95,6 +95,7 @@ export class Creates {
       const recorded = requestId === "" ? undefined : this.#deps.state.get("request", requestId);
       if (recorded === undefined) this.#requireRoom(group);
       const intent = this.#intentOf(request, reach, group);
+      failpoint("create.checked");
       const existing = await change(this.#deps, (draft) =>
         begin(draft, intent, argumentsHash, this.#deps.clock.nowMs()),
       );
@@ -173,15 +174,20 @@ export class Creates {
     const settle = async <T>(plan: (draft: Draft) => T): Promise<T> =>
       await commitOutcome(this.#deps, plan, stopping, tellEarly);
     let answer: StartAnswer;
+    failpoint("create.asking");
     try {
       answer = await calls.start(intent, order);
     } catch (error) {
-      throw await settle((draft) => settleUnanswered(draft, intent, error));
+      const failure = await settle((draft) => settleUnanswered(draft, intent, error));
+      failpoint("create.unanswered");
+      throw failure;
     }
     failpoint("create.answered");
     if (answer.kind === "refused") {
       const refusal = answer;
-      throw await settle((draft) => settleRefused(draft, intent, refusal));
+      const failure = await settle((draft) => settleRefused(draft, intent, refusal));
+      failpoint("create.refused");
+      throw failure;
     }
     const { container: described } = answer;
     const errorStatus = answer.kind === "createdWithError" ? answer.httpStatus : undefined;
@@ -198,6 +204,7 @@ export class Creates {
         { container: containerName(record.address, record.id) },
         "its caller left: container removed again",
       );
+      failpoint("create.abandoned");
       await removals.removeTracked(key, record, "CALLER_GONE");
     }
     return this.#shown(key, false);
@@ -231,6 +238,7 @@ export class Creates {
     } catch (error) {
       return notRolledBack(name, httpStatus, error);
     }
+    failpoint("create.rolledBack");
     const outcome: OutcomeRecord = { kind: "rolledBack", container: key, httpStatus };
     await commitOutcome(this.#deps, (draft) => noteOutcome(draft, intent, outcome), this.#deps.stopping);
     return rolledBack(name, httpStatus);

@@ -45,6 +45,7 @@ export const fileImports =
       if (draft.get("container", key) !== undefined) untrack(draft, deps, key, "REMOVED_FROM_FILE");
       else closeImported(draft, key);
     });
+    failpoint("import.removals");
     await inBatches(deps, changes.addedContainers, (draft, entry) => addEntry(draft, deps, entry, refusals));
     await inBatches(deps, changes.changedContainers, (draft, entry) => changeEntry(draft, entry));
     failpoint("import.containers");

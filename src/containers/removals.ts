@@ -118,6 +118,7 @@ export class Removals {
     }
     if (answer.kind === "refused") {
       await this.#mark(key, { ...before, state: "REMOVE_FAILED", reason: "NODE_REFUSED_REMOVAL" });
+      failpoint("remove.refused");
       throw new ContainerError("REMOVE_FAILED", "the node did not remove the container; it stays tracked", {
         metadata: { container: shownName(before), http_status: String(answer.httpStatus) },
       });
@@ -139,6 +140,7 @@ export class Removals {
       return error;
     }
     await this.#mark(key, { ...before, state: "REMOVE_FAILED", reason: "REMOVE_OUTCOME_UNKNOWN" });
+    failpoint("remove.unanswered");
     return new ContainerError(
       "REMOVE_OUTCOME_UNKNOWN",
       "the removal was sent, and no readable answer came; the container stays tracked",
@@ -159,11 +161,13 @@ export class Removals {
   }
 
   async #untrack(key: string, reason: StateReason, etag: string): Promise<Container> {
-    return await change(this.#deps, (draft) => {
+    const container = await change(this.#deps, (draft) => {
       requireTracked(draft, key);
       requireEtag(showContainer(this.#deps.state, key), etag);
       return untrack(draft, this.#deps, key, reason);
     });
+    failpoint("remove.forgotten");
+    return container;
   }
 
   /** Calls the node for a container that is not tracked, as the original client does, and tells what it said. */
@@ -209,7 +213,7 @@ export class Removals {
     id: string,
     { forgetOnly, etag, container: name }: RemoveRequest,
   ): Promise<RemoveResult> {
-    return await change(this.#deps, (draft) => {
+    const closed = await change(this.#deps, (draft) => {
       const intent = draft.get("intent", id);
       if (intent === undefined) throw notTracked(name);
       const shown = showIntent(intent);
@@ -232,6 +236,8 @@ export class Removals {
       };
       return { container, nodeMessage: "" };
     });
+    failpoint("remove.closed");
+    return closed;
   }
 }
 

@@ -4,6 +4,7 @@ import type { Logger } from "../observability/logger.js";
 import type { StateStore } from "../store/contract.js";
 import type { RecordView } from "../store/view.js";
 import type { Clock } from "../system/clock.js";
+import { failpoint } from "../system/failpoint.js";
 import type { Access, Container, ContainerService, NodeDirectory } from "./contract.js";
 import { Creates } from "./creates.js";
 import { Groups } from "./groups.js";
@@ -56,6 +57,7 @@ export async function openContainerService(deps: ContainerServiceDeps): Promise<
   const parts = partsOf(deps, stopping.signal);
   const { base, creates, removals, waits, liveness } = parts;
   await settleUnfinished(base, deps.isOwnerGone);
+  failpoint("recovery.settled");
   const mirror = await openMirror(deps, base);
   liveness.start();
   const endSweeping = every(clock, containerLimits.sweepMs, async () => {

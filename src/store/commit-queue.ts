@@ -1,3 +1,4 @@
+import { failpoint } from "../system/failpoint.js";
 import type { CommitResult } from "./contract.js";
 import type { EncodedCommit } from "./encoding.js";
 
@@ -29,6 +30,7 @@ export class CommitQueue {
   }
 
   async run(commit: EncodedCommit): Promise<CommitResult> {
+    failpoint("commit.asked");
     return await new Promise((resolve, reject) => {
       this.#waiting.push({ commit, resolve, reject });
       this.#pumping ??= this.#pump();
@@ -52,6 +54,7 @@ export class CommitQueue {
         from = 0;
       }
       await Promise.all(group.map((waiting) => this.#settle(waiting)));
+      failpoint("commit.grouped");
       this.#afterGroup();
     }
     this.#waiting = [];

@@ -2,6 +2,7 @@ import { realpath } from "node:fs/promises";
 import { resolve } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Clock, systemClock } from "../system/clock.js";
+import { failpoint } from "../system/failpoint.js";
 import { CommitQueue } from "./commit-queue.js";
 import type {
   ChangeSet,
@@ -226,6 +227,7 @@ class LmdbStore implements StateStore {
       const result = await this.#files.root.childTransaction(() => this.#apply(commit));
       // Without overlapping fsync (lmdb-files.ts) it is on the disk by now; this line is for the day somebody turns it on.
       await this.#files.root.flushed;
+      failpoint("commit.flushed");
       return result;
     } catch (error) {
       throw await toWriteError(error, this.#folder);
@@ -234,6 +236,7 @@ class LmdbStore implements StateStore {
 
   #apply(commit: EncodedCommit): CommitResult {
     const { records } = this.#files;
+    failpoint("commit.checking");
     const answered = this.#history.answerOf(commit.operationId);
     if (answered !== undefined) return { kind: "committed", revision: answered };
     const marks = this.#history.marks();
@@ -247,6 +250,7 @@ class LmdbStore implements StateStore {
     const changes = this.#replace(commit, revision);
     const timeMs = this.#clock.nowMs();
     this.#history.append({ revision, timeMs, operationId: commit.operationId, changes }, marks);
+    failpoint("commit.written");
     return { kind: "committed", revision };
   }
 

@@ -3,6 +3,7 @@ import type { BigIntStats } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { codeOf, unwritable } from "./errors.js";
+import { failpoint } from "./failpoint.js";
 import { type FileMark, markFrom, markOf, requireRegular, targetOf } from "./file-marks.js";
 
 /** A text, or its pieces as they are made: a large text is never in memory as a whole. */
@@ -38,11 +39,14 @@ export async function replaceFile(
     const temporary = join(dirname(target), temporaryName(basename(target)));
     try {
       const mark = await writeTemporary(temporary, text, await statsOf(target), options);
+      failpoint("replace.synced", target);
       const { expectedMark, signal } = options;
       if (expectedMark !== undefined && (await markOf(path)) !== expectedMark) return undefined;
       signal?.throwIfAborted();
       await rename(temporary, target);
+      failpoint("replace.renamed", target);
       await syncFolder(dirname(target));
+      failpoint("replace.settled", target);
       return mark;
     } finally {
       await rm(temporary, { force: true });
@@ -65,7 +69,9 @@ async function writeTemporary(
   const handle = await open(path, "wx", mode ?? 0o666);
   try {
     await dressAs(handle, old, mode);
+    failpoint("replace.opened", path);
     await writeAll(handle, text, options.signal);
+    failpoint("replace.filled", path);
     options.signal?.throwIfAborted();
     await handle.sync();
     return markFrom(await handle.stat({ bigint: true }));

@@ -1,6 +1,7 @@
 import type { Logger } from "../../observability/logger.js";
 import type { MirrorTimes } from "../../store/mirror/limits.js";
 import { Slices } from "../../store/mirror/slices.js";
+import { failpoint } from "../../system/failpoint.js";
 import type { Clock } from "../../system/clock.js";
 import type {
   ForeignChanges,
@@ -83,6 +84,7 @@ export class FilePair {
       this.groups.adopt(groups.document, groups.mark);
       await this.#ledger.tookGroups(groups.document, groups.appearedMs, this.#refused, slices);
     }
+    failpoint("mirror.merged");
   }
 
   /** Takes over the groups of a file that is no longer the written one: nothing of ours goes. */
@@ -136,10 +138,13 @@ export class FilePair {
     const results: WriteResult[] = [];
     if (this.#namedInGroups().some((key) => !wanted.has(key))) {
       results.push(await this.#writeGroups(groups, trackedOnDisk, slices));
+      failpoint("mirror.groupsLeft");
     }
     const named = new Set(this.#namedInGroups());
     results.push(await this.#writeContainers(wanted, named, slices));
+    failpoint("mirror.containersWritten");
     results.push(await this.#writeGroups(groups, trackedOnDisk, slices));
+    failpoint("mirror.groupsWritten");
     if (results.includes("OVERTAKEN")) return "OVERTAKEN";
     return results.includes("FAILED") ? "FAILED" : "CURRENT";
   }

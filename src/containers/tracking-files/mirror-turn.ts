@@ -1,5 +1,6 @@
 import { Slices } from "../../store/mirror/slices.js";
 import type { DiskTime } from "../../system/disk-time.js";
+import { failpoint } from "../../system/failpoint.js";
 import { absent, markOf } from "../../system/file-marks.js";
 import { readFileWithin } from "../../system/read-file.js";
 import { removeTemporaries, replaceFile } from "../../system/replace-file.js";
@@ -84,6 +85,7 @@ export class MirrorTurn {
     if (isFirst) {
       const result = await importFirst(pair, acceptsLoss);
       if (result.kind === "read-only") return result;
+      failpoint("import.first");
     }
     this.#pair = pair;
     this.#ledger = ledger;
@@ -132,6 +134,7 @@ export class MirrorTurn {
         }),
       );
       ledger.isDirty = false;
+      failpoint("mirror.saved");
     } catch (error) {
       // Without it the next start takes nothing for removed by others: no entry is lost.
       logger.debug({ err: error, path: ledgerPath }, "side file of the tracking files lags behind");

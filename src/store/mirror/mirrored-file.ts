@@ -3,6 +3,7 @@ import { basename, dirname, join } from "node:path";
 import type { Clock } from "../../system/clock.js";
 import type { DiskTime } from "../../system/disk-time.js";
 import { codeOf, unreadable, unwritable } from "../../system/errors.js";
+import { failpoint } from "../../system/failpoint.js";
 import { absent, type FileMark, markOf, markTimeMs } from "../../system/file-marks.js";
 import { readFileWithin } from "../../system/read-file.js";
 import { type FileText, replaceFile } from "../../system/replace-file.js";
@@ -76,6 +77,7 @@ export class MirroredFile {
       if (this.#isForeign) {
         await this.#keepCopy();
         this.#isForeign = false;
+        failpoint("mirror.copied", this.path);
       }
       // Others on this machine have no business with the passwords in it.
       const mode = expectedMark === absent ? { mode: 0o600 } : {};
@@ -102,6 +104,7 @@ export class MirroredFile {
       }
       this.#known = absent;
       this.#isForeign = false;
+      failpoint("mirror.movedAside", this.path);
       await this.#forgetOldest(suffix);
       return basename(aside);
     });
