@@ -42,6 +42,18 @@ export function addDevnetFlags(command: Command): void {
       "--container-versions <LIST>",
       "how nodes spell containers: 2021-04-10,2023-12 by turns (default as their dialect)",
     )
+    .option(
+      "--runtime <NAME>",
+      "what runs containers: simulated, or docker, a real engine (default simulated)",
+    )
+    .option(
+      "--docker-socket <PATH>",
+      "of the engine (default that of $DOCKER_HOST, else /var/run/docker.sock)",
+    )
+    .option(
+      "--docker-image <IMAGE>",
+      "what containers run that name no base image (default p2prc-devnet-base)",
+    )
     .option("--ledger <FILE>", "append each call and each container to this file as a line of JSON")
     .addHelpText("after", `\nFaults:\n${inLines(faultNames)}`);
 }
@@ -60,12 +72,24 @@ export async function runDevnet(
   options: Readonly<Record<string, unknown>>,
   surroundings: Surroundings,
 ): Promise<number> {
-  const { output, signal } = surroundings;
-  const devnet = await openDevnet(readOptions(options));
+  const { output, env, signal } = surroundings;
+  const devnet = await openDevnet(readOptions(withDockerHost(options, env)));
   output.stdout.write(describe(devnet));
   await untilAborted(signal);
   await devnet.close();
   return 0;
+}
+
+/** `DOCKER_HOST` names the engine to all of Docker's own tools; only sockets of this machine can be it here. */
+export function withDockerHost(text: DevnetOptionText, env: Surroundings["env"]): DevnetOptionText {
+  const { runtime, dockerSocket } = text;
+  const named = env["DOCKER_HOST"] ?? "";
+  if (runtime !== "docker" || dockerSocket !== undefined || named === "") return text;
+  if (!named.startsWith("unix://"))
+    throw new UsageError(
+      `DOCKER_HOST "${named}": not a socket of this machine, as unix:///var/run/docker.sock is`,
+    );
+  return { ...text, dockerSocket: named.slice("unix://".length) };
 }
 
 /** What is wrong with what was typed is a matter of usage; that an address cannot be bound is not. */

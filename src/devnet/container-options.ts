@@ -1,5 +1,6 @@
 /** How a devnet's containers behave, completed and checked. */
 
+import { type CheckedDockerOptions, checkDockerOptions, type DockerOptions } from "./docker-options.js";
 import { generationNames, type GenerationName } from "./docker-vm.js";
 import { DevnetError } from "./errors.js";
 
@@ -28,6 +29,8 @@ export interface ContainerOptions {
    * @default those of the day that a node's dialect begins; two dialects are older than the first one
    */
   readonly generations?: readonly GenerationName[] | undefined;
+  /** A Docker Engine that runs the containers for real. @default they are simulated */
+  readonly docker?: DockerOptions | undefined;
 }
 
 export interface CheckedContainerOptions {
@@ -38,10 +41,13 @@ export interface CheckedContainerOptions {
   readonly replyCutAfterBytes: number | undefined;
   readonly fixedId: string;
   readonly generations: readonly GenerationName[] | undefined;
+  readonly docker: CheckedDockerOptions | undefined;
 }
 
 /** @throws {DevnetError} an option is out of its range */
 export function checkContainerOptions(options: ContainerOptions): CheckedContainerOptions {
+  if (options.docker !== undefined && options.listens === false)
+    throw new DevnetError("containers listens false: those of a Docker Engine always listen");
   return {
     listens: options.listens ?? true,
     sshDelayMs: whole("sshDelayMs", options.sshDelayMs ?? 0, 600_000),
@@ -53,6 +59,7 @@ export function checkContainerOptions(options: ContainerOptions): CheckedContain
         : whole("replyCutAfterBytes", options.replyCutAfterBytes, 1_000_000_000),
     fixedId: options.fixedId ?? "sameForAllOfTheirNodes",
     generations: checkGenerations(options.generations),
+    docker: options.docker === undefined ? undefined : checkDockerOptions(options.docker),
   };
 }
 

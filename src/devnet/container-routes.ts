@@ -8,7 +8,7 @@
 import { encodeVm, type Generation } from "./docker-vm.js";
 import { DevnetError } from "./errors.js";
 import { jsonReply, type Reply, textReply } from "./replies.js";
-import type { Container, Runtime } from "./runtime.js";
+import { BuildError, type Container, type Runtime } from "./runtime.js";
 import { type Query, readOrder, type StartOrder } from "./start-query.js";
 
 /** Where containers run: a node without a generation has no such routes. */
@@ -17,7 +17,6 @@ export interface ContainerHost {
   readonly runtime: Runtime;
   /** What ContainerName may say; empty is the default image, which every node has. */
   readonly imageNames: readonly string[];
-  readonly hasGpu: boolean;
 }
 
 export interface Started {
@@ -44,28 +43,28 @@ export function containerRouteOf(
 export async function startContainer(host: ContainerHost, query: Query, id?: string): Promise<Started> {
   const order = readOrder(host.generation, query);
   const keyError = order.keyError === undefined ? "" : `error: ${order.keyError}`;
+  const refuse = (reason: string): Reply => textReply(500, `${keyError}error: ${reason}null`);
   const refusal = refusalOf(host, order);
-  if (refusal !== undefined) return { reply: textReply(500, `${keyError}error: ${refusal}null`) };
-  // Docker makes the container before it finds that there is no GPU for it.
-  const isStartable = order.gpu !== "true" || host.hasGpu;
-  const state = isStartable ? "running" : "created";
-  const container = await host.runtime.create(order, { state, id }).catch(asUndefined);
-  if (container === undefined) return { reply: textReply(500, `${keyError}error: exit status 125null`) };
-  if (!isStartable) return { reply: textReply(500, `${keyError}error: exit status 125null`), container };
-  const json = encodeVm(host.generation, container.vm);
-  return { reply: keyError === "" ? jsonReply(json) : textReply(500, keyError + json), container };
+  if (refusal !== undefined) return { reply: refuse(refusal) };
+  const made = await host.runtime.create(order, id).catch(exitStatusOf);
+  if (typeof made === "string") return { reply: refuse(made) };
+  // Docker made it, and failed to start it: it stays, and nobody is told.
+  if (made.state === "created") return { reply: refuse("exit status 125"), container: made };
+  const json = encodeVm(host.generation, made.vm);
+  return { reply: keyError === "" ? jsonReply(json) : textReply(500, keyError + json), container: made };
 }
 
-/** No more sockets to be had here: to the caller it looks as if Docker had failed. */
-function asUndefined(error: unknown): undefined {
-  if (!(error instanceof DevnetError)) throw error;
+/** What the caller is told of a failure that left no container: how Docker's command ended, and nothing more. */
+function exitStatusOf(error: unknown): string {
+  if (error instanceof BuildError) return "exit status 1";
+  // No more sockets to be had here: to the caller it looks as if Docker had failed.
+  if (error instanceof DevnetError) return "exit status 125";
+  throw error;
 }
 
 function refusalOf(host: ContainerHost, order: StartOrder): string | undefined {
   if (order.containerName !== "" && !host.imageNames.includes(order.containerName))
     return `Container ${order.containerName} does not exist in the server`;
-  // A name that lets tests and demos ask for a build that fails.
-  if (order.baseImage.includes("does-not-build")) return "exit status 1";
   return order.portCount > mostPorts ? "exit status 125" : undefined;
 }
 

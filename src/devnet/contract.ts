@@ -8,6 +8,7 @@ import type { Container } from "./runtime.js";
 
 export type { ContainerCreate, ContainerLedger, ContainerRemoval } from "./container-ledger.js";
 export type { ContainerOptions } from "./container-options.js";
+export type { DockerOptions } from "./docker-options.js";
 export type { Container } from "./runtime.js";
 
 /**

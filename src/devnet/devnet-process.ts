@@ -13,8 +13,8 @@ import type { FaultName } from "./faults.js";
 import { readContainerLedger, readLedger } from "./ledger.js";
 import type { FromDevnet, Request, ToDevnet } from "./process-messages.js";
 
-/** How long a process may take to close its sockets and its ledger. */
-const endTimeoutMs = 3_000;
+/** How long a process may take to close its sockets and its ledger; with a Docker Engine, also to remove containers. */
+const endTimeoutMs = { simulated: 3_000, docker: 60_000 } as const;
 
 export interface DevnetProcess extends DevnetView {
   readonly pid: number;
@@ -53,7 +53,7 @@ export async function startDevnetProcess(options: DevnetOptions): Promise<Devnet
   let askCount = 0;
   const ask = (request: Request): Promise<void> => askIn(child, ++askCount, request);
   const close = async (): Promise<void> => {
-    await endOf(child);
+    await endOf(child, endTimeoutMs[options.containers?.docker === undefined ? "simulated" : "docker"]);
     if (tempFolder !== undefined) await rm(tempFolder, { recursive: true, force: true });
   };
   try {
@@ -144,13 +144,13 @@ function replyFrom(child: ChildProcess, isMeant: (message: FromDevnet) => boolea
 const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
 
 /** Lets the process complete its ledger and go; one that does not is killed. */
-function endOf(child: ChildProcess): Promise<void> {
+function endOf(child: ChildProcess, timeoutMs: number): Promise<void> {
   return new Promise((resolve) => {
     if (hasEnded(child) || child.pid === undefined) {
       resolve();
       return;
     }
-    const timer = setTimeout(() => child.kill("SIGKILL"), endTimeoutMs);
+    const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
     child.once("exit", () => {
       clearTimeout(timer);
       resolve();

@@ -5,15 +5,16 @@ import { at } from "./at.js";
 import { buildBadBodies } from "./bad-bodies.js";
 import { createConnections } from "./connections.js";
 import type { Devnet, DevnetOptions, NodeControl } from "./contract.js";
+import { openDockerEngine } from "./docker-engine.js";
 import { DevnetError } from "./errors.js";
 import { createHttpServer } from "./http-server.js";
 import { openLedger } from "./ledger.js";
 import { canListenOnIpv6, listenOnAll } from "./listening.js";
 import { drawNetwork, type PlannedNode } from "./network.js";
 import { createNodeControl } from "./node-control.js";
-import { checkOptions } from "./options.js";
+import { type CheckedOptions, checkOptions } from "./options.js";
 import { createRandom } from "./random.js";
-import { buildSites, describeNodes, type Site } from "./sites.js";
+import { buildSites, describeNodes, type SharedEngine, type Site } from "./sites.js";
 import { createUploadReader } from "./upload-rows.js";
 
 export type * from "./contract.js";
@@ -23,10 +24,12 @@ const chunkBytes = 256 * 1024;
 /**
  * Draws a network from the seed and serves it until `close`.
  *
- * @throws {DevnetError} the options contradict each other, an address cannot be bound, or the ledger cannot be opened
+ * @throws {DevnetError} the options contradict each other, an address cannot be bound, the ledger cannot be opened, or no
+ * Docker Engine answers where one is to run the containers
  */
 export async function openDevnet(options: DevnetOptions): Promise<Devnet> {
   const checked = checkOptions(options);
+  const shared = await openSharedEngine(checked);
   const ipv6Available = await canListenOnIpv6();
   const network = drawNetwork({ ...checked, ipv6: ipv6Available ? checked.ipv6 : 0 });
   const ledger = await openLedger(checked.ledgerPath);
@@ -54,7 +57,7 @@ export async function openDevnet(options: DevnetOptions): Promise<Devnet> {
     throw error;
   });
   const { port } = listening;
-  const built = buildSites(network, port, checked, () => performance.now());
+  const built = buildSites(network, port, { options: checked, nowMs: () => performance.now(), shared });
   const controls = network.map((node, position) => {
     const site = at(built, position);
     sites.set(node, site);
@@ -75,6 +78,13 @@ export async function openDevnet(options: DevnetOptions): Promise<Devnet> {
       await ledger.close();
     },
   };
+}
+
+async function openSharedEngine({
+  containers: { docker },
+}: CheckedOptions): Promise<SharedEngine | undefined> {
+  if (docker === undefined) return undefined;
+  return { engine: await openDockerEngine(docker), devnetId: randomUUID() };
 }
 
 /** Names that no other devnet gives, not even one that appends to the same ledger. */

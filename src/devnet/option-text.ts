@@ -1,6 +1,6 @@
 /** Reads options as they are typed: `--nodes 40 --delay 20ms --seed 7 --faults refuse=2,hang=3`. */
 
-import type { ContainerOptions, DevnetOptions, Shape, SpeedTestFile } from "./contract.js";
+import type { ContainerOptions, DevnetOptions, DockerOptions, Shape, SpeedTestFile } from "./contract.js";
 import { dialectNames, type DialectName } from "./dialects.js";
 import { type GenerationName, generationNames } from "./docker-vm.js";
 import { DevnetError } from "./errors.js";
@@ -45,6 +45,11 @@ export interface DevnetOptionText {
   readonly fixedId?: string | undefined;
   /** `2021-04-10,2023-12`: which containers nodes spell, by turns. */
   readonly containerVersions?: string | undefined;
+  /** `simulated` or `docker`. */
+  readonly runtime?: string | undefined;
+  /** Path of the engine's socket. */
+  readonly dockerSocket?: string | undefined;
+  readonly dockerImage?: string | undefined;
 }
 
 /**
@@ -99,8 +104,19 @@ function readContainers(text: DevnetOptionText): ContainerOptions {
         .split(",")
         .map((name) => readName<GenerationName>("--container-versions", name.trim(), generationNames)),
     ),
+    docker: readDocker(text),
   };
 }
+
+function readDocker({ runtime, dockerSocket, dockerImage }: DevnetOptionText): DockerOptions | undefined {
+  const name = ifGiven(runtime, (typed) => readName("--runtime", typed, runtimeNames)) ?? "simulated";
+  if (name === "docker") return { socketPath: dockerSocket, image: dockerImage };
+  if (dockerSocket !== undefined) throw new DevnetError("--docker-socket goes with --runtime docker only");
+  if (dockerImage !== undefined) throw new DevnetError("--docker-image goes with --runtime docker only");
+  return undefined;
+}
+
+const runtimeNames = ["simulated", "docker"] as const;
 
 const portStates = ["open", "closed"] as const;
 

@@ -6,6 +6,8 @@ import type { DevnetNode } from "./contract.js";
 import { type HealthyAnswer, replyWith } from "./answers.js";
 import type { ContainerHost } from "./container-routes.js";
 import { type Dialect, encodeTable, type PeerRecord } from "./dialects.js";
+import type { DockerEngine } from "./docker-engine.js";
+import { createDockerRuntime } from "./docker-runtime.js";
 import { generations } from "./docker-vm.js";
 import { createFalseTables } from "./false-tables.js";
 import type { FaultName } from "./faults.js";
@@ -15,7 +17,7 @@ import type { PlannedNode } from "./network.js";
 import type { CheckedOptions } from "./options.js";
 import { createRandom, type Random } from "./random.js";
 import { jsonReply, missingFile, type Reply, speedFileBytes } from "./replies.js";
-import { createRuntime } from "./runtime.js";
+import { createSimulatedRuntime } from "./simulated-runtime.js";
 
 export interface Site {
   readonly address: string;
@@ -36,12 +38,25 @@ export interface Site {
   readonly otherNode: string;
 }
 
+/** A Docker Engine that the nodes share. */
+export interface SharedEngine {
+  readonly engine: DockerEngine;
+  /** Of the devnet, unlike any other. */
+  readonly devnetId: string;
+}
+
+export interface SitesOptions {
+  readonly options: CheckedOptions;
+  readonly nowMs: () => number;
+  /** Undefined = containers are simulated. */
+  readonly shared: SharedEngine | undefined;
+}
+
 /** Builds every answer of the network, now that its port is known. */
 export function buildSites(
   nodes: readonly PlannedNode[],
   port: number,
-  options: CheckedOptions,
-  nowMs: () => number,
+  { options, nowMs, shared }: SitesOptions,
 ): readonly Site[] {
   const random = createRandom(options.seed ^ 0x51_7e);
   const falseTableOf = createFalseTables(nodes, port, options);
@@ -54,7 +69,7 @@ export function buildSites(
     specs: jsonReply(encodeSpecs(node.machine, node.dialect)),
     table: jsonReply(encodeTable(node.dialect, tableOf(node, nodes, port, random))),
     images: jsonReply(encodeImages(node.machine)),
-    host: hostOf(node, position, options),
+    host: hostOf(node, position, addressOf(node, port), options, shared),
     speedFile: isFilePresent ? { kind: "download", sizeBytes: speedFileBytes } : replyWith(missingFile),
     downloadLine: createLine(dealt(options.bandwidthMbps, position), nowMs),
     uploadLine: createLine(dealt(options.uploadMbps, position), nowMs),
@@ -63,18 +78,27 @@ export function buildSites(
   }));
 }
 
-function hostOf(node: PlannedNode, position: number, options: CheckedOptions): ContainerHost | undefined {
+function hostOf(
+  node: PlannedNode,
+  position: number,
+  address: string,
+  options: CheckedOptions,
+  shared: SharedEngine | undefined,
+): ContainerHost | undefined {
   const { generations: dealtNames, listens, sshDelayMs } = options.containers;
   const { containers: ownName = "2023-12" } = node.dialect;
   const name = dealtNames === undefined ? ownName : at(dealtNames, position % dealtNames.length);
   if (name === null) return undefined;
   const generation = generations[name];
   const { host, isProxied, machine } = node;
+  const common = { host, generation, isProxied, sshDelayMs };
   return {
     generation,
-    runtime: createRuntime({ host, generation, isProxied, listens, sshDelayMs }),
+    runtime:
+      shared === undefined
+        ? createSimulatedRuntime({ ...common, listens, hasGpu: machine.gpu !== null })
+        : createDockerRuntime({ ...common, ...shared, address }),
     imageNames: machine.images.map(([image]) => image),
-    hasGpu: machine.gpu !== null,
   };
 }
 

@@ -9,7 +9,7 @@ import {
   generations,
   type VmRecord,
 } from "../../src/devnet/docker-vm.js";
-import { createRuntime } from "../../src/devnet/runtime.js";
+import { createSimulatedRuntime } from "../../src/devnet/simulated-runtime.js";
 import { base64ErrorAt, readOrder, readQuery, scanInteger } from "../../src/devnet/start-query.js";
 
 const sampleText = (name: string): string =>
@@ -114,9 +114,9 @@ describe("the devnet's containers", () => {
 
 const makeContainer = async (name: GenerationName, query: string, isProxied = false): Promise<VmRecord> => {
   const generation: Generation = generations[name];
-  const options = { host: "127.0.0.1", generation, isProxied, listens: false, sshDelayMs: 0 };
+  const options = { host: "127.0.0.1", generation, isProxied, listens: false, hasGpu: true, sshDelayMs: 0 };
   const order = readOrder(generation, readQuery(`/startcontainer?${query}`));
-  return (await createRuntime(options).create(order, { state: "running" })).vm;
+  return (await createSimulatedRuntime(options).create(order)).vm;
 };
 
 describe("a container's id and names", () => {

@@ -10,7 +10,7 @@ import { buildSites, type Site } from "../../src/devnet/sites.js";
 const draw = (options: DevnetOptions): readonly PlannedNode[] => drawNetwork(checkOptions(options));
 
 const sitesOf = (options: DevnetOptions): readonly Site[] =>
-  buildSites(draw(options), 9000, checkOptions(options), () => 0);
+  buildSites(draw(options), 9000, { options: checkOptions(options), nowMs: () => 0, shared: undefined });
 
 /** Walks the tables of healthy nodes from the entry nodes. @returns look-ups needed, by position */
 function walk(nodes: readonly PlannedNode[], entryNodes: number): Map<number, number> {

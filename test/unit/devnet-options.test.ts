@@ -85,6 +85,20 @@ describe("a typed devnet", () => {
     expect(checkOptions(typed({})).containers).toMatchObject({ listens: true, sshDelayMs: 0 });
   });
 
+  it("simulates its containers unless a Docker Engine is asked for", () => {
+    expect(checkOptions(typed({})).containers.docker).toBeUndefined();
+    expect(checkOptions(typed({ runtime: "simulated" })).containers.docker).toBeUndefined();
+    expect(checkOptions(typed({ runtime: "docker" })).containers.docker).toEqual({
+      socketPath: "/var/run/docker.sock",
+      image: "p2prc-devnet-base",
+    });
+    const own = { runtime: "docker", dockerSocket: "/tmp/d.sock", dockerImage: "lab/sshd:1" };
+    expect(checkOptions(typed(own)).containers.docker).toEqual({
+      socketPath: "/tmp/d.sock",
+      image: "lab/sshd:1",
+    });
+  });
+
   it("has 40 nodes unless it is told, and more where its faults need room", () => {
     expect(parseDevnetOptions({}).nodes).toBe(40);
     expect(parseDevnetOptions({ faults: "all" }).nodes).toBe(2 * faultNames.length);
@@ -136,6 +150,15 @@ describe("a typed devnet", () => {
     [{ speedTestFile: "lost" }, '--speed-test-file "lost": none of present, missing'],
     [{ victimNet: "127.0.0.0/20" }, "net 127.0.0.0/20: fewer than 4096 hosts"],
     [{ victimPort: "0" }, "victimPort 0: not a whole number from 1 to 65535"],
+    [{ runtime: "podman" }, '--runtime "podman": none of simulated, docker'],
+    [{ dockerSocket: "/tmp/d.sock" }, "--docker-socket goes with --runtime docker only"],
+    [{ dockerImage: "lab/sshd" }, "--docker-image goes with --runtime docker only"],
+    [{ runtime: "docker", dockerSocket: "d.sock" }, "docker socketPath d.sock: not an absolute path"],
+    [{ runtime: "docker", dockerImage: "--rm" }, "docker image --rm: not the name of an image"],
+    [
+      { runtime: "docker", containerPorts: "closed" },
+      "containers listens false: those of a Docker Engine always listen",
+    ],
     [{ containerPorts: "shut" }, '--container-ports "shut": none of open, closed'],
     [{ createDelay: "601s" }, "containers createDelayMs 601000: not a whole number from 0 to 600000"],
     [{ cutAfter: "half" }, '--cut-after "half": not a whole number'],

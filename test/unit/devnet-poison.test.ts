@@ -9,7 +9,7 @@ type Row = Record<string, unknown>;
 
 function sitesOf(options: DevnetOptions): readonly Site[] {
   const checked = checkOptions(options);
-  return buildSites(drawNetwork(checked), 9000, checked, () => 0);
+  return buildSites(drawNetwork(checked), 9000, { options: checked, nowMs: () => 0, shared: undefined });
 }
 
 /** The table that a node with the fault gives, in a network of 12. */
