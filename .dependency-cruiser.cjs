@@ -90,6 +90,12 @@ module.exports = {
       to: { path: "node_modules/lmdb/" },
     },
     {
+      name: "redis-lives-in-store",
+      severity: "error",
+      from: { path: "^src/", pathNot: room("store") },
+      to: { path: "node_modules/(redis|@redis)/" },
+    },
+    {
       name: "environment-is-read-in-config",
       severity: "error",
       from: { path: "^src/", pathNot: "^src/(cli/main|config/)" },

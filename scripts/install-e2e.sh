@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the end-to-end tests need beside npm packages: install-e2e.sh [grpcurl] [python] [go] [node24] [docker]
-# Each is put under .cache/e2e of the project, but for Docker, which comes from apt; what is there already is left as it is.
+# Installs what the end-to-end tests need beside npm packages: install-e2e.sh [grpcurl] [python] [go] [node24] [docker] [redis]
+# Each is put under .cache/e2e of the project, but for Docker and Redis, which come from apt; what is there already is left
+# as it is.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 dir=$PWD/.cache/e2e
@@ -50,6 +51,13 @@ install_docker() {
   bash scripts/make-base-image.sh >/dev/null
 }
 
-for tool in "${@:-grpcurl python go node24 docker}"; do
+install_redis() {
+  command -v redis-server >/dev/null && return
+  apt_install redis-server && command -v redis-server >/dev/null && return
+  echo "redis-server is missing and apt-get could not install it: install Redis 6.2 or later so that it is in PATH" >&2
+  return 1
+}
+
+for tool in "${@:-grpcurl python go node24 docker redis}"; do
   for name in $tool; do "install_$name"; done
 done

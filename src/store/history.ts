@@ -1,4 +1,5 @@
-import type { ChangeSet, RecordChange, RecordValue, Revision } from "./contract.js";
+import { type ChangeRow, parse, toChanges } from "./change-rows.js";
+import type { ChangeSet, Revision } from "./contract.js";
 import { StoreError } from "./errors.js";
 import type { HistoryLimits } from "./limits.js";
 import type { HistoryMarks, LmdbFiles } from "./lmdb-files.js";
@@ -118,24 +119,7 @@ function decode(text: string): ChangeSet {
   const { revision, timeMs, changes } = parse<{
     revision: Revision;
     timeMs: number;
-    changes: readonly [string, RecordValue | null, RecordValue | null][];
+    changes: readonly ChangeRow[];
   }>(text);
-  const decoded = changes.map(
-    ([key, value, previous]): RecordChange => ({
-      key,
-      value: value ?? undefined,
-      previous: previous ?? undefined,
-    }),
-  );
-  return { revision, timeMs, changes: decoded };
-}
-
-/** @throws {StoreError} STATE_UNREADABLE */
-// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- our own text: only its shape is trusted
-export function parse<T>(text: string | undefined): T {
-  try {
-    return JSON.parse(text ?? "") as T;
-  } catch (cause) {
-    throw new StoreError("STATE_UNREADABLE", "the state holds text that is no JSON", { cause });
-  }
+  return { revision, timeMs, changes: toChanges(changes) };
 }

@@ -3,12 +3,12 @@ import { resolve } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Clock, systemClock } from "../system/clock.js";
 import { failpoint } from "../system/failpoint.js";
+import { parse, splitRecord } from "./change-rows.js";
 import { CommitQueue } from "./commit-queue.js";
 import type {
   ChangeSet,
   Commit,
   CommitResult,
-  RecordValue,
   Revision,
   Snapshot,
   StateStore,
@@ -16,7 +16,7 @@ import type {
 } from "./contract.js";
 import { type EncodedCommit, encodeCommit, requireKey, requireReplacedBytes } from "./encoding.js";
 import { StoreError } from "./errors.js";
-import { type EncodedChange, History, parse } from "./history.js";
+import { type EncodedChange, History } from "./history.js";
 import { type HistoryLimits, storeLimits } from "./limits.js";
 import { toStoreError, toWriteError } from "./lmdb-errors.js";
 import { type LmdbFiles, openLmdbFiles } from "./lmdb-files.js";
@@ -105,7 +105,7 @@ class LmdbStore implements StateStore {
     requireKey(key);
     try {
       const stored = this.#files.records.get(key);
-      return stored === undefined ? undefined : decodeRecord(key, stored);
+      return stored === undefined ? undefined : { key, ...splitRecord(stored) };
     } catch (error) {
       throw toStoreError(error);
     }
@@ -208,7 +208,7 @@ class LmdbStore implements StateStore {
       const loaded = new Map<string, StoredRecord>();
       let sliceEnd = performance.now() + sliceMs;
       for (const { key, value } of records.getRange({ transaction })) {
-        loaded.set(key, decodeRecord(key, value));
+        loaded.set(key, { key, ...splitRecord(value) });
         if (performance.now() < sliceEnd) continue;
         await nextTurn();
         this.#requireOpen();
@@ -281,13 +281,3 @@ class LmdbStore implements StateStore {
 
 const compacted = (revision: Revision): StoreError =>
   new StoreError("REVISION_COMPACTED", "this revision is not in the history", { metadata: { revision } });
-
-/** Reads `<revision> <JSON>`. */
-function decodeRecord(key: string, stored: string): StoredRecord {
-  const space = stored.indexOf(" ");
-  return {
-    key,
-    value: parse<RecordValue>(stored.slice(space + 1)),
-    revision: stored.slice(0, space),
-  };
-}

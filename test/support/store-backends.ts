@@ -1,9 +1,14 @@
+import { randomUUID } from "node:crypto";
 import { rm, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterAll } from "@jest/globals";
+import { silentLogger } from "../../src/observability/logger.js";
 import type { StateStore } from "../../src/store/contract.js";
 import type { HistoryLimits } from "../../src/store/limits.js";
 import { openLmdbStore } from "../../src/store/lmdb-store.js";
+import { openRedisStore } from "../../src/store/redis-store.js";
+import { RedisServer } from "./redis-server.js";
 
 /** One kind of store, for the contract suite. */
 export interface Backend {
@@ -43,4 +48,31 @@ const lmdb: Backend = {
   },
 };
 
-export const backends: readonly Backend[] = [lmdb];
+/** One for all states of a test file. */
+let redisServer: Promise<RedisServer> | undefined;
+afterAll(async () => {
+  await (await redisServer)?.[Symbol.asyncDispose]();
+});
+
+const redis: Backend = {
+  name: "Redis",
+  create: async (options = {}) => {
+    const { url } = await (redisServer ??= RedisServer.start());
+    const open = { ...options, url, namespace: randomUUID(), logger: silentLogger };
+    let store = await openRedisStore(open);
+    return {
+      get store() {
+        return store;
+      },
+      reopen: async () => {
+        await store.close();
+        store = await openRedisStore(open);
+        return store;
+      },
+      // Its keys go with the server.
+      destroy: async () => await store.close(),
+    };
+  },
+};
+
+export const backends: readonly Backend[] = [lmdb, redis];

@@ -1,0 +1,43 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { RedisConnection, RedisReply } from "./redis-connection.js";
+import { RefusedError } from "./redis-errors.js";
+
+/** What runs inside Redis. Each file says what it takes and gives. */
+export interface RedisScripts {
+  readonly open: RedisScript;
+  readonly commit: RedisScript;
+  readonly read: RedisScript;
+}
+
+export class RedisScript {
+  readonly #text: string;
+  readonly #sha: string;
+
+  constructor(file: string) {
+    this.#text = readFileSync(new URL(file, import.meta.url), "utf8");
+    this.#sha = createHash("sha1").update(this.#text).digest("hex");
+  }
+
+  /** @throws what `send` throws */
+  async run(
+    connection: RedisConnection,
+    keys: readonly string[],
+    args: readonly string[],
+  ): Promise<RedisReply> {
+    const rest = [String(keys.length), ...keys, ...args];
+    try {
+      return await connection.send(["EVALSHA", this.#sha, ...rest]);
+    } catch (error) {
+      // Redis forgets scripts when it restarts, fails over or is told to; EVAL brings the text along.
+      if (!(error instanceof RefusedError) || error.code !== "NOSCRIPT") throw error;
+      return await connection.send(["EVAL", this.#text, ...rest]);
+    }
+  }
+}
+
+export const loadRedisScripts = (): RedisScripts => ({
+  open: new RedisScript("redis-open.lua"),
+  commit: new RedisScript("redis-commit.lua"),
+  read: new RedisScript("redis-read.lua"),
+});

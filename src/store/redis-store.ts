@@ -1,0 +1,292 @@
+import { randomBytes } from "node:crypto";
+import type { Logger } from "../observability/logger.js";
+import { type Clock, systemClock } from "../system/clock.js";
+import { splitRecord } from "./change-rows.js";
+import type {
+  ChangeSet,
+  Commit,
+  CommitResult,
+  Revision,
+  Snapshot,
+  StateStore,
+  StoredRecord,
+} from "./contract.js";
+import { type EncodedCommit, encodeCommit, requireKey, requireReplacedBytes } from "./encoding.js";
+import { StoreError } from "./errors.js";
+import { Gate } from "./gate.js";
+import { type HistoryLimits, storeLimits } from "./limits.js";
+import { askUntilAnswered, type Attempt } from "./redis-attempts.js";
+import type { RedisConnection, RedisReply } from "./redis-connection.js";
+import { ConnectionLostError } from "./redis-errors.js";
+import { RedisFeed } from "./redis-feed.js";
+import { type RedisKeys, redisKeys } from "./redis-keys.js";
+import { closedError, RedisLink } from "./redis-link.js";
+import { loadFrom } from "./redis-load.js";
+import { readLog } from "./redis-log.js";
+import { loadRedisScripts, type RedisScripts } from "./redis-scripts.js";
+import { checkServer } from "./redis-settings.js";
+import { makeRevision } from "./revision.js";
+
+export interface RedisStoreOptions {
+  /** `redis://[user[:password]@]host[:port][/database]`, or `rediss://` for TLS. */
+  readonly url: string;
+  /** Gateways of one namespace share one state. Letters, digits, `.`, `-`, `_`; at most 64. */
+  readonly namespace: string;
+  readonly logger: Logger;
+  readonly clock?: Clock;
+  /** @default storeLimits */
+  readonly history?: HistoryLimits;
+  /** Until a connection is made, in milliseconds; also how long the start waits for Redis. @default 10000 */
+  readonly connectTimeoutMs?: number;
+  /** A connection that owes replies and brings none for so long is cut, in milliseconds. @default 5000 */
+  readonly replyTimeoutMs?: number;
+  /** How long a commit whose reply was lost is asked for again, in milliseconds. @default 15000 */
+  readonly commitTimeoutMs?: number;
+  /** How long anything is asked for again that was not done, in milliseconds. @default 1000 */
+  readonly patienceMs?: number;
+  /** So soon an idle reader learns that Redis was flushed or is another one, in milliseconds. @default 2000 */
+  readonly feedWaitMs?: number;
+}
+
+/** Counters since the store was opened. */
+export interface RedisStoreStats {
+  readonly isConnected: boolean;
+  readonly commits: number;
+  readonly conflicts: number;
+  /** Commits asked for again because a reply was lost or Redis refused for a moment. */
+  readonly repeats: number;
+  /** Connections made anew, of both. */
+  readonly reconnects: number;
+  /** Commits that failed. */
+  readonly failures: number;
+  /** How often the state was found gone: flushed, or another Redis. */
+  readonly losses: number;
+  /** Age of the latest change when it arrived, in milliseconds; undefined before the first. */
+  readonly lagMs: number | undefined;
+}
+
+export interface RedisStore extends StateStore {
+  readonly stats: RedisStoreStats;
+}
+
+/** The layout of the keys. A newer one is refused: an older program would drop what it does not know. */
+const schemaVersion = "1";
+/** Commits on their way to Redis at once; more wait here, where they can still be given up. */
+const maxCommitsUnderWay = 1_024;
+const maxBytesUnderWay = 8 * 1024 * 1024;
+
+/**
+ * Opens the state that gateways share in Redis; makes it if there is none.
+ *
+ * @throws {StoreError} STATE_STORE_UNAVAILABLE, STATE_UNREADABLE, STATE_READ_ONLY, DISK_FULL
+ */
+export async function openRedisStore(options: RedisStoreOptions): Promise<RedisStore> {
+  requireUrl(options.url);
+  const store = new SharedStore(options, redisKeys(options.namespace), loadRedisScripts());
+  try {
+    await store.open();
+    return store;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** The URL holds the password: it stands in no error. */
+function requireUrl(url: string): void {
+  if (!URL.canParse(url) || !/^rediss?:$/.test(new URL(url).protocol)) {
+    throw new StoreError("STATE_STORE_UNAVAILABLE", "the URL of Redis begins with redis:// or rediss://");
+  }
+}
+
+class SharedStore implements RedisStore {
+  readonly #keys: RedisKeys;
+  readonly #scripts: RedisScripts;
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #history: HistoryLimits;
+  readonly #limits: { patienceMs: number; commitTimeoutMs: number; connectTimeoutMs: number };
+  readonly #link: RedisLink;
+  readonly #feedLink: RedisLink;
+  readonly #feed: RedisFeed;
+  readonly #gate = new Gate(maxCommitsUnderWay, maxBytesUnderWay);
+  readonly #underWay = new Set<Promise<unknown>>();
+  readonly #counts = { commits: 0, conflicts: 0, repeats: 0, failures: 0, losses: 0 };
+  #closing: Promise<void> | undefined;
+
+  constructor(options: RedisStoreOptions, keys: RedisKeys, scripts: RedisScripts) {
+    this.#keys = keys;
+    this.#scripts = scripts;
+    this.#logger = options.logger;
+    const clock = options.clock ?? systemClock;
+    this.#clock = clock;
+    const { historyCommits: commits, historyBytes: bytes } = storeLimits;
+    this.#history = options.history ?? { commits, bytes };
+    const { connectTimeoutMs = 10_000, replyTimeoutMs = 5_000, feedWaitMs: waitMs = 2_000 } = options;
+    const { patienceMs = 1_000, commitTimeoutMs = 15_000 } = options;
+    this.#limits = { patienceMs, commitTimeoutMs, connectTimeoutMs };
+    const way = { url: options.url, connectTimeoutMs, clock };
+    this.#link = new RedisLink({ ...way, replyTimeoutMs });
+    this.#feedLink = new RedisLink({ ...way, replyTimeoutMs: waitMs + replyTimeoutMs });
+    const read = async (after: number) =>
+      await this.#ask(async (connection) => await readLog(connection, { scripts, keys }, after));
+    const { commits: historyCommits } = this.#history;
+    this.#feed = new RedisFeed({ link: this.#feedLink, scripts, keys, clock, waitMs, historyCommits, read });
+  }
+
+  get stats(): RedisStoreStats {
+    return {
+      ...this.#counts,
+      isConnected: this.#link.isConnected,
+      reconnects: this.#link.reconnects + this.#feedLink.reconnects,
+      lagMs: this.#feed.lagMs,
+    };
+  }
+
+  /** Waits for Redis, judges it, and finds or makes the state. */
+  async open(): Promise<void> {
+    await this.#ask(async (connection) => {
+      await checkServer(connection, this.#logger);
+      await this.#prepare(connection);
+    }, this.#limits.connectTimeoutMs);
+  }
+
+  async load(): Promise<Snapshot> {
+    this.#requireOpen();
+    return await this.#ask(async (connection) => {
+      await this.#prepare(connection);
+      return await loadFrom(connection, { scripts: this.#scripts, keys: this.#keys }, () =>
+        this.#requireOpen(),
+      );
+    });
+  }
+
+  async get(key: string): Promise<StoredRecord | undefined> {
+    this.#requireOpen();
+    requireKey(key);
+    const stored = await this.#ask(
+      async (connection) => await connection.send(["HGET", this.#keys.records, key]),
+    );
+    return typeof stored === "string" ? { key, ...splitRecord(stored) } : undefined;
+  }
+
+  async commit(commit: Commit): Promise<CommitResult> {
+    this.#requireOpen();
+    const encoded = encodeCommit(commit);
+    const underWay = this.#gate.pass(encoded.bytes, async () => await this.#commit(encoded));
+    this.#underWay.add(underWay);
+    try {
+      const result = await underWay;
+      if (result.kind === "committed") this.#feed.expect(result.revision);
+      this.#counts[result.kind === "committed" ? "commits" : "conflicts"] += 1;
+      return result;
+    } catch (error) {
+      this.#counts.failures += 1;
+      throw error;
+    } finally {
+      this.#underWay.delete(underWay);
+    }
+  }
+
+  async *changes(after: Revision, signal: AbortSignal): AsyncGenerator<ChangeSet, void, undefined> {
+    this.#requireOpen();
+    yield* this.#feed.changes(after, signal);
+  }
+
+  async close(): Promise<void> {
+    this.#closing ??= this.#close();
+    await this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#feed.close();
+    await Promise.allSettled(this.#underWay);
+    await this.#link.close();
+  }
+
+  #requireOpen(): void {
+    if (this.#closing !== undefined) throw closedError();
+  }
+
+  /** Asks for what changes nothing. */
+  async #ask<T>(ask: Attempt<T>["ask"], patienceMs = this.#limits.patienceMs): Promise<T> {
+    const limits = { patienceMs, unknownMs: patienceMs };
+    return await askUntilAnswered({ link: this.#link, clock: this.#clock, limits, ask });
+  }
+
+  async #prepare(connection: RedisConnection): Promise<void> {
+    const { records, log, operations, meta } = this.#keys;
+    const keys = [records, log, operations, meta];
+    const reply = await this.#scripts.open.run(connection, keys, [schemaVersion, makeRevision(0)]);
+    const [kind, schema] = wordsOf(reply);
+    if (kind === "damaged") {
+      throw new StoreError(
+        "STATE_UNREADABLE",
+        "parts of the state in Redis are missing; the rest stays as it is",
+      );
+    }
+    if (schema === schemaVersion) return;
+    const words = `the state in Redis was written by another version (schema ${schema}, this one knows ${schemaVersion})`;
+    throw new StoreError("STATE_UNREADABLE", words, { metadata: { schema: String(schema) } });
+  }
+
+  async #commit(commit: EncodedCommit): Promise<CommitResult> {
+    const nonce = randomBytes(8).toString("hex");
+    const { records, log, operations, meta, mark } = this.#keys;
+    const keys = [records, log, operations, meta, mark(nonce)];
+    const timeMs = String(this.#clock.nowMs());
+    const { patienceMs, commitTimeoutMs } = this.#limits;
+    return await askUntilAnswered({
+      link: this.#link,
+      clock: this.#clock,
+      limits: { patienceMs, unknownMs: commitTimeoutMs },
+      metadata: { operationId: commit.operationId },
+      onRepeat: () => (this.#counts.repeats += 1),
+      ask: async (connection, attempt) => {
+        const args = argumentsFor(commit, { nonce, attempt, timeMs, history: this.#history });
+        for (;;) {
+          const result = toResult(await this.#scripts.commit.run(connection, keys, args));
+          if (result !== "gone") return result;
+          this.#counts.losses += 1;
+          this.#logger.error({}, "the state in Redis is gone; it begins anew");
+          await this.#prepare(connection);
+        }
+      },
+    });
+  }
+}
+
+interface AttemptParts {
+  readonly nonce: string;
+  readonly attempt: number;
+  readonly timeMs: string;
+  readonly history: HistoryLimits;
+}
+
+/** What redis-commit.lua takes. */
+function argumentsFor(commit: EncodedCommit, { nonce, attempt, timeMs, history }: AttemptParts): string[] {
+  const { commits, bytes } = history;
+  const numbers = [commits, bytes, storeLimits.maxReplacedBytes, commit.expect.length, commit.put.length];
+  const args = [commit.operationId, nonce, String(attempt), timeMs, ...numbers.map(String)];
+  for (const { key, revision } of commit.expect) args.push(key, revision ?? "");
+  for (const { key, json } of commit.put) args.push(key, json);
+  args.push(...commit.delete);
+  return args;
+}
+
+/** What redis-commit.lua gives. */
+function toResult(reply: RedisReply): CommitResult | "gone" {
+  const [kind, first = "", second = "", third = ""] = wordsOf(reply);
+  if (kind === "committed") return { kind, revision: first };
+  if (kind === "conflict") {
+    return { kind, key: first, revision: second === "" ? undefined : second, storeRevision: third };
+  }
+  if (kind === "too_large") requireReplacedBytes(Number(first));
+  if (kind === "void") throw new ConnectionLostError("a later attempt was answered", true);
+  if (kind === "gone") return "gone";
+  throw new StoreError("STATE_UNREADABLE", "Redis answers what the script does not say");
+}
+
+function wordsOf(reply: RedisReply): readonly string[] {
+  return Array.isArray(reply) ? reply.map(String) : [];
+}

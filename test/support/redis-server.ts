@@ -1,0 +1,122 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export interface RedisServerOptions {
+  /** Settings as on the command line: `{ appendonly: "yes" }`. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+/** A real redis-server on a free port, with files in a folder of its own. */
+export class RedisServer implements AsyncDisposable {
+  readonly port: number;
+  readonly #folder: string;
+  readonly #settings: Readonly<Record<string, string>>;
+  #process: ChildProcess | undefined;
+  #exited: Promise<void> = Promise.resolve();
+
+  private constructor(port: number, folder: string, settings: Readonly<Record<string, string>>) {
+    this.port = port;
+    this.#folder = folder;
+    this.#settings = settings;
+  }
+
+  static async start({ settings = {} }: RedisServerOptions = {}): Promise<RedisServer> {
+    const folder = await mkdtemp(join(tmpdir(), "p2prc-redis-"));
+    // Between our look and its bind, another program may take the port: then with another one.
+    for (let tries = 0; ; tries += 1) {
+      const server = new RedisServer(await freePort(), folder, settings);
+      try {
+        await server.startAgain();
+        return server;
+      } catch (error) {
+        if (tries < 3 && String(error).includes("in use")) continue;
+        await rm(folder, { recursive: true, force: true });
+        throw error;
+      }
+    }
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
+  /** Starts it with the files and on the port that it had. */
+  async startAgain({ untilLoaded = true } = {}): Promise<void> {
+    const settings = {
+      bind: "127.0.0.1",
+      port: String(this.port),
+      dir: this.#folder,
+      save: "",
+      appendonly: "no",
+      daemonize: "no",
+      "enable-debug-command": "yes",
+      ...this.#settings,
+    };
+    const words = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+    const child = spawn("redis-server", words, { stdio: ["ignore", "pipe", "inherit"] });
+    this.#process = child;
+    this.#exited = new Promise((resolve) => {
+      child.once("exit", () => resolve());
+      child.once("error", () => resolve());
+    });
+    const ready = untilLoaded ? "Ready to accept connections" : "Server initialized";
+    await new Promise<void>((resolve, reject) => {
+      let log = "";
+      child.once("error", () =>
+        reject(
+          new Error(
+            "redis-server is missing: run `bash scripts/install-e2e.sh redis`, or install Redis 6.2 or later",
+          ),
+        ),
+      );
+      child.once("exit", () => reject(new Error(`redis-server did not start:\n${log}`)));
+      child.stdout.setEncoding("utf8");
+      child.stdout.on("data", (text: string) => {
+        log = (log + text).slice(-4_000);
+        if (log.includes(ready)) resolve();
+      });
+    });
+  }
+
+  /** Lets it save what it is told to save, and end. */
+  async stop(): Promise<void> {
+    this.#process?.kill("SIGTERM");
+    await this.#exited;
+  }
+
+  async kill(): Promise<void> {
+    this.#process?.kill("SIGKILL");
+    await this.#exited;
+  }
+
+  /** Holds it up: it stays connected and does nothing. */
+  freeze(): void {
+    this.#process?.kill("SIGSTOP");
+  }
+
+  thaw(): void {
+    this.#process?.kill("SIGCONT");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.thaw();
+    await this.kill();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
