@@ -2,19 +2,12 @@ import { hash } from "node:crypto";
 import type { Logger } from "../observability/logger.js";
 import { addressKey } from "../peer-api/address.js";
 import type { ContainerOrder, StartAnswer } from "../peer-api/contract.js";
-import { parseDockerVm } from "../peer-api/docker-vm.js";
 import { failpoint } from "../system/failpoint.js";
 import { whileCallerStays } from "./caller.js";
 import { change, type ChangeDeps, type Draft } from "./change.js";
-import type {
-  CallerOptions,
-  Container,
-  CreateRequest,
-  CreateResult,
-  NodeDirectory,
-  Reach,
-} from "./contract.js";
-import { imageNotOffered, notRolledBack, outcomeUnknown, refused, rolledBack } from "./create-errors.js";
+import type { CallerOptions, CreateRequest, CreateResult, NodeDirectory, Reach } from "./contract.js";
+import { settledAnswer, shownResult } from "./create-answers.js";
+import { notRolledBack, outcomeUnknown, rolledBack } from "./create-errors.js";
 import { ContainerError } from "./errors.js";
 import {
   begin,
@@ -26,19 +19,24 @@ import {
 } from "./intents.js";
 import { containerLimits } from "./limits.js";
 import { groupNotFound } from "./membership.js";
-import { containerKey, containerName, intentName, nameOfKey, readGroupName } from "./names.js";
+import { containerKey, containerName, readGroupName } from "./names.js";
 import type { NodeCalls } from "./node-calls.js";
 import { commitOutcome } from "./outcome.js";
+import type { Hold, Owners } from "./owners.js";
 import type { ContainerRecord, IntentRecord, OutcomeRecord, RequestRecord } from "./records.js";
-import { notTracked, type Removals } from "./removals.js";
-import { showAccess, showContainer, showIntent, showSubject, toSpecRecord } from "./show.js";
+import type { Removals } from "./removals.js";
+import type { SeenJournal } from "./seen-journal.js";
+import { showIntent, toSpecRecord } from "./show.js";
 import { checkSpec } from "./spec-grammar.js";
 import { Turns } from "./turns.js";
+import { untilShown } from "./until-shown.js";
 
 export interface CreatesDeps extends ChangeDeps {
   readonly calls: NodeCalls;
   readonly directory: NodeDirectory;
   readonly removals: Removals;
+  readonly owners: Owners;
+  readonly journal: SeenJournal;
   readonly logger: Logger;
   readonly newIntentId: () => string;
   /** Names this gateway among those that share the state. */
@@ -91,21 +89,39 @@ export class Creates {
       return { container: { ...preview, name: "", etag: "" }, access: undefined, isReplayed: false };
     }
     const ownKey = await this.#ownKey();
-    const begun = await this.#turns.take(requestId, async () => {
-      const recorded = requestId === "" ? undefined : this.#deps.state.get("request", requestId);
-      if (recorded === undefined) this.#requireRoom(group);
-      const intent = this.#intentOf(request, reach, group);
+    for (;;) {
+      const begun = await this.#turns.take(requestId, async () => {
+        const recorded = requestId === "" ? undefined : this.#deps.state.get("request", requestId);
+        if (recorded === undefined) this.#requireRoom(group);
+        return await this.#begin(this.#intentOf(request, reach, group), argumentsHash, ownKey, request);
+      });
+      if (!("outcome" in begun)) return await this.#wait(begun, signal);
+      const answer = await this.#answerAgain(begun, argumentsHash, requestId, signal);
+      if (answer !== "NEVER_ASKED") return answer;
+    }
+  }
+
+  /** @returns what an earlier call with the same request id left; then no node is asked */
+  async #begin(
+    intent: IntentRecord,
+    argumentsHash: string,
+    ownKey: string,
+    { keepOnNodeError }: CreateRequest,
+  ): Promise<RequestRecord | Creation> {
+    const hold = this.#deps.owners.hold({ kind: "intent", subject: intent.id });
+    let isCarriedOut = false;
+    try {
       failpoint("create.checked");
       const existing = await change(this.#deps, (draft) =>
         begin(draft, intent, argumentsHash, this.#deps.clock.nowMs()),
       );
       if (existing !== undefined) return existing;
+      isCarriedOut = true;
       failpoint("create.begun");
-      return this.#carryOut(intent, ownKey, request.keepOnNodeError);
-    });
-    return "outcome" in begun
-      ? await this.#answerAgain(begun, argumentsHash, requestId, signal)
-      : await this.#wait(begun, signal);
+      return this.#carryOut(intent, ownKey, keepOnNodeError, hold);
+    } finally {
+      if (!isCarriedOut) hold.release();
+    }
   }
 
   #intentOf({ spec, requestId }: CreateRequest, reach: Reach, group: string): IntentRecord {
@@ -135,20 +151,24 @@ export class Creates {
   }
 
   /** Runs a creation to its end, whoever waits for it. */
-  #carryOut(intent: IntentRecord, ownKey: string, keepsOnNodeError: boolean): Creation {
+  #carryOut(intent: IntentRecord, ownKey: string, keepsOnNodeError: boolean, hold: Hold): Creation {
     let tell!: (error: Error) => void;
     const early = new Promise<never>((_, reject) => {
       tell = reject;
     });
     // Without a request id and with nobody waiting, nobody can ever know the container.
     const isUnknowable = (): boolean => intent.requestId === "" && creation.waitingCount === 0;
+    hold.markAsked();
     const work = this.#ask(intent, orderOf(intent, ownKey), keepsOnNodeError, isUnknowable, tell);
     const creation: Creation = { result: Promise.race([work, early]), waitingCount: 0 };
     // Whoever asked may be gone: every outcome is written down, and none is an unhandled rejection.
     creation.result.catch(() => undefined);
     const key = intent.requestId === "" ? intent.id : intent.requestId;
     this.#running.set(key, creation);
-    const forget = (): void => void this.#running.delete(key);
+    const forget = (): void => {
+      this.#running.delete(key);
+      hold.release();
+    };
     work.then(forget, forget);
     return creation;
   }
@@ -170,7 +190,7 @@ export class Creates {
     isUnknowable: () => boolean,
     tellEarly: (error: Error) => void,
   ): Promise<CreateResult> {
-    const { calls, clock, logger, removals, stopping } = this.#deps;
+    const { calls, clock, journal, logger, removals, stopping } = this.#deps;
     const settle = async <T>(plan: (draft: Draft) => T): Promise<T> =>
       await commitOutcome(this.#deps, plan, stopping, tellEarly);
     let answer: StartAnswer;
@@ -192,7 +212,10 @@ export class Creates {
     const { container: described } = answer;
     const errorStatus = answer.kind === "createdWithError" ? answer.httpStatus : undefined;
     const reason = errorStatus === undefined ? "" : "CREATED_WITH_ERROR";
+    await journal.note({ intent, described, reason, timeMs: clock.nowMs() });
+    failpoint("create.seen");
     const record = await settle((draft) => settleCreated(draft, intent, described, reason, clock.nowMs()));
+    journal.forget(intent.id);
     failpoint("create.tracked");
     if (record === undefined)
       throw outcomeUnknown(intent, "the node named an id that another of its containers has");
@@ -205,9 +228,9 @@ export class Creates {
         "its caller left: container removed again",
       );
       failpoint("create.abandoned");
-      await removals.removeTracked(key, record, "CALLER_GONE");
+      await removals.removeTracked(key, "CALLER_GONE");
     }
-    return this.#shown(key, false);
+    return shownResult(this.#deps.state, key, false);
   }
 
   /** Before anything is written down: a key that cannot be used is nobody's container. */
@@ -234,7 +257,7 @@ export class Creates {
   ): Promise<ContainerError> {
     const name = containerName(record.address, record.id);
     try {
-      await this.#deps.removals.removeTracked(key, record, "ROLLED_BACK");
+      await this.#deps.removals.removeTracked(key, "ROLLED_BACK");
     } catch (error) {
       return notRolledBack(name, httpStatus, error);
     }
@@ -244,64 +267,35 @@ export class Creates {
     return rolledBack(name, httpStatus);
   }
 
-  /** Answers a repeated request id as the first call was, or will be, answered. */
+  /**
+   * Answers a repeated request id as the first call was, or will be, answered, by this gateway or another.
+   *
+   * @returns NEVER_ASKED: the first call ended before its node was asked
+   */
   async #answerAgain(
     { outcome }: RequestRecord,
     argumentsHash: string,
     requestId: string,
     signal: AbortSignal,
-  ): Promise<CreateResult> {
-    const { state } = this.#deps;
-    switch (outcome.kind) {
-      case "running": {
-        const creation = this.#running.get(requestId);
-        if (creation !== undefined) return { ...(await this.#wait(creation, signal)), isReplayed: true };
-        const settled = state.get("request", requestId);
-        if (settled === undefined || settled.outcome.kind === "running") {
-          const intent = state.get("intent", outcome.intent);
-          throw intent === undefined
-            ? new ContainerError("STATE_CONFLICT", "the first call with this request_id has just ended")
-            : outcomeUnknown(intent, "the first call with this request_id has no outcome yet");
-        }
-        requireSame(settled, argumentsHash);
-        return await this.#answerAgain(settled, argumentsHash, requestId, signal);
-      }
-      case "tracked":
-        return this.#shown(outcome.container, true);
-      case "unknown": {
-        const intent = state.get("intent", outcome.intent);
-        if (intent !== undefined) throw outcomeUnknown(intent, "no readable answer came to the first call");
-        throw new ContainerError("CREATE_OUTCOME_UNKNOWN", "nobody knew, and it has been forgotten since", {
-          metadata: { intent: outcome.intent },
-        });
-      }
-      case "refused": {
-        if (outcome.image !== undefined && outcome.image !== "") throw imageNotOffered(outcome.image);
-        const intent = state.get("intent", outcome.intent);
-        throw refused(
-          outcome.httpStatus,
-          intent === undefined ? outcome.intent || undefined : intentName(intent.address, intent.id),
-        );
-      }
-      case "rolledBack":
-        throw rolledBack(nameOfKey(outcome.container), outcome.httpStatus);
-      case "group":
-        throw new ContainerError("REQUEST_ID_REUSED", "request_id was used for another kind of call", {
-          field: "request_id",
-        });
-    }
+  ): Promise<CreateResult | "NEVER_ASKED"> {
+    if (outcome.kind !== "running") return settledAnswer(this.#deps.state, outcome);
+    const creation = this.#running.get(requestId);
+    if (creation !== undefined) return { ...(await this.#wait(creation, signal)), isReplayed: true };
+    const settled = await this.#settled(requestId, signal);
+    if (settled === "NEVER_ASKED") return settled;
+    requireSame(settled, argumentsHash);
+    return await this.#answerAgain(settled, argumentsHash, requestId, signal);
   }
 
-  #shown(key: string, isReplayed: boolean): CreateResult {
-    const { state } = this.#deps;
-    const record = state.get("container", key);
-    const container: Container | undefined =
-      showContainer(state, key, state.seenTimeMs(key)) ??
-      showSubject(state, { kind: "tombstone", subject: key });
-    if (container === undefined) throw notTracked(nameOfKey(key));
-    const described = parseDockerVm(state.get("secret", key)?.dockerVm);
-    const access = record === undefined ? undefined : showAccess(record, described);
-    return { container, access, isReplayed };
+  /** Waits for the outcome of a creation that another gateway has under way. */
+  async #settled(requestId: string, signal: AbortSignal): Promise<RequestRecord | "NEVER_ASKED"> {
+    const { state, stopping } = this.#deps;
+    const read = (): RequestRecord | "NEVER_ASKED" | undefined => {
+      const request = state.get("request", requestId);
+      if (request === undefined) return "NEVER_ASKED";
+      return request.outcome.kind === "running" ? undefined : request;
+    };
+    return await untilShown(state, read, stopping, signal);
   }
 }
 

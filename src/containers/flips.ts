@@ -4,6 +4,8 @@ import { containerLimits } from "./limits.js";
 
 export interface FlipsDeps extends ChangeDeps {
   readonly logger: Logger;
+  /** Whether this gateway is the one that writes down what it finds. @default always */
+  readonly mayFlip?: () => boolean;
 }
 
 /** How long changes are gathered: nodes that die together are written down together. */
@@ -28,7 +30,7 @@ export class Flips {
   }
 
   add(key: string, isReachable: boolean): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#deps.mayFlip?.() === false) return;
     this.#pending.set(key, isReachable);
     if (this.#isWriting) return;
     this.#cancel ??= this.#deps.clock.after(gatherMs, () => {

@@ -8,7 +8,8 @@ import { findContainer } from "./lookup.js";
 import { enterGroup, groupNotFound, leaveGroup, type Member } from "./membership.js";
 import { groupName, readContainerName, readGroupName } from "./names.js";
 import type { Records } from "./tracked-state.js";
-import { notTracked, type Removals } from "./removals.js";
+import { notTracked } from "./remove-errors.js";
+import type { Removals } from "./removals.js";
 import { showContainer, showGroup } from "./show.js";
 import { whileCallerStays } from "./caller.js";
 
@@ -122,11 +123,10 @@ export class Groups {
     const work = async (): Promise<void> => {
       for (let index = next++; index < keys.length; index = next++) {
         const key = keys[index] ?? "";
-        const record = state.get("container", key);
         const startMs = clock.monotonicMs();
         let error: unknown;
         try {
-          if (record !== undefined) await removals.removeTracked(key, record, "NODE_CONFIRMED");
+          if (state.get("container", key) !== undefined) await removals.removeTracked(key, "NODE_CONFIRMED");
         } catch (failure) {
           error = failure;
         }

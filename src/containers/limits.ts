@@ -24,6 +24,16 @@ export const containerLimits = {
   conflictMs: 10_000,
   /** How long the outcome of a call to a node waits for a disk that is full or silent, before its caller is answered. */
   commitRetryMs: 10_000,
+  /** Between two heartbeats of a gateway that has creations or removals under way. */
+  heartbeatMs: 5_000,
+  /** A gateway whose heartbeat stands still for so long has died: its open work is of unknown outcome. */
+  ownerSilenceMs: 15_000,
+  /** How long the outcome of a creation waits for the local journal, before it goes on without. */
+  journalMs: 2_000,
+  /** Size of the local journal from which on it is written anew, without what has left it. */
+  maxJournalBytes: 32 * 1024 * 1024,
+  /** How long the local journal keeps an outcome for a state that has never heard of it. */
+  journalKeptMs: 7 * 24 * 60 * 60_000,
   /** How often records out of date are cleared away. */
   sweepMs: 60_000,
   /** Items on one page. */

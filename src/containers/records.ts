@@ -20,6 +20,8 @@ export const keyOf = {
   request: (id: string): string => `r/${id}`,
   tombstone: (key: string): string => `t/${key}`,
   lineage: (name: string): string => `l/${name}`,
+  heartbeat: (gateway: string): string => `o/${gateway}`,
+  duty: (name: string): string => `d/${name}`,
 } as const;
 
 export type RecordKind = keyof typeof keyOf;
@@ -33,6 +35,8 @@ const kindOf: Readonly<Record<string, RecordKind>> = {
   "r/": "request",
   "t/": "tombstone",
   "l/": "lineage",
+  "o/": "heartbeat",
+  "d/": "duty",
 };
 
 /** Says of which kind a record is, and what it is about. @returns undefined for a kind of a later version */
@@ -66,6 +70,8 @@ export interface ContainerRecord {
   /** Outcome of the last look, with its time; `isReachable` true before the first one. */
   readonly isReachable: boolean;
   readonly lastSeenTimeMs: number | null;
+  /** While it is REMOVING: which gateway asks its node; absent = none does. */
+  readonly owner?: string;
 }
 
 export interface SecretRecord {
@@ -140,6 +146,17 @@ export interface LineageRecord {
   readonly id: string;
 }
 
+/** Written anew while a gateway has work under way that a crash would leave half-done. */
+export interface HeartbeatRecord {
+  readonly beat: number;
+}
+
+/** Which gateway does what one of them is enough for. Written anew while it does. */
+export interface DutyRecord {
+  readonly holder: string;
+  readonly beat: number;
+}
+
 /** A container that was removed. */
 export interface TombstoneRecord {
   readonly container: ContainerRecord;
@@ -157,6 +174,8 @@ export interface RecordOfKind {
   readonly request: RequestRecord;
   readonly tombstone: TombstoneRecord;
   readonly lineage: LineageRecord;
+  readonly heartbeat: HeartbeatRecord;
+  readonly duty: DutyRecord;
 }
 
 /** Our own records, written by this file's types: nobody else writes to the store. */

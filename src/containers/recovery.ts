@@ -1,13 +1,15 @@
 import { failpoint } from "../system/failpoint.js";
-import { change, type ChangeDeps } from "./change.js";
+import { change, type ChangeDeps, type Draft } from "./change.js";
 import { containerLimits } from "./limits.js";
+import { type OpenWork, OpenWorkIndex } from "./open-work.js";
+import type { ContainerRecord } from "./records.js";
 import { keyOfRecord } from "./show.js";
 
 /** Records put right by one commit. */
 const batch = 200;
 
 /**
- * Settles what a gateway left half-done when it ended: a creation that was asked for and has no outcome is UNKNOWN, a
+ * Settles what gateways left half-done when they ended: a creation that was asked for and has no outcome is UNKNOWN, a
  * removal without one has failed. Neither is ever asked for again by us.
  *
  * @param isOwnerGone whether the gateway of that name does not run any more
@@ -16,38 +18,63 @@ export async function settleUnfinished(
   deps: ChangeDeps,
   isOwnerGone: (owner: string) => boolean,
 ): Promise<void> {
-  const { state } = deps;
-  const intents = [...state.all("intent")].filter(
-    ({ state: stage, owner }) => stage === "PENDING" && isOwnerGone(owner),
-  );
-  for (const some of slices(intents)) {
-    await change(deps, (draft) => {
-      for (const { id } of some) {
-        const intent = draft.get("intent", id);
-        if (intent?.state !== "PENDING") continue;
-        draft.put("intent", id, { ...intent, state: "UNKNOWN", reason: "CREATE_OUTCOME_UNKNOWN" });
-        const request = intent.requestId === "" ? undefined : draft.get("request", intent.requestId);
-        if (request?.outcome.kind !== "running") continue;
-        draft.put("request", intent.requestId, {
-          ...request,
-          outcome: { kind: "unknown", intent: id, reason: "CREATE_OUTCOME_UNKNOWN" },
-        });
-      }
-    });
-    failpoint("recovery.intents");
+  const open = new OpenWorkIndex(deps.state);
+  for (const owner of open.owners) if (isOwnerGone(owner)) await settleWork(deps, open.of(owner), owner);
+}
+
+/** Settles what one gateway left half-done. */
+export async function settleWork(deps: ChangeDeps, works: readonly OpenWork[], owner: string): Promise<void> {
+  for (const kind of ["intent", "container"] as const) {
+    for (const some of slices(works.filter((work) => work.kind === kind))) {
+      await change(deps, (draft) => {
+        for (const work of some) settleAsUnknown(draft, work, owner);
+      });
+      failpoint(kind === "intent" ? "recovery.intents" : "recovery.removals");
+    }
   }
-  const removing = [...state.all("container")].filter(({ state: stage }) => stage === "REMOVING");
-  for (const some of slices(removing)) {
-    await change(deps, (draft) => {
-      for (const record of some) {
-        const key = keyOfRecord(record);
-        const current = draft.get("container", key);
-        if (current?.state !== "REMOVING") continue;
-        draft.put("container", key, { ...current, state: "REMOVE_FAILED", reason: "REMOVE_OUTCOME_UNKNOWN" });
-      }
+}
+
+/** The node was asked, or may have been: what became of it nobody knows. */
+export function settleAsUnknown(draft: Draft, { kind, subject }: OpenWork, owner: string): void {
+  if (kind === "intent") {
+    const intent = draft.get("intent", subject);
+    if (intent?.state !== "PENDING" || intent.owner !== owner) return;
+    draft.put("intent", subject, { ...intent, state: "UNKNOWN", reason: "CREATE_OUTCOME_UNKNOWN" });
+    const request = intent.requestId === "" ? undefined : draft.get("request", intent.requestId);
+    if (request?.outcome.kind !== "running") return;
+    draft.put("request", intent.requestId, {
+      ...request,
+      outcome: { kind: "unknown", intent: subject, reason: "CREATE_OUTCOME_UNKNOWN" },
     });
-    failpoint("recovery.removals");
+    return;
   }
+  const container = removingBy(draft, subject, owner);
+  if (container === undefined) return;
+  draft.put("container", subject, { ...container, state: "REMOVE_FAILED", reason: "REMOVE_OUTCOME_UNKNOWN" });
+}
+
+/** The node was not asked. */
+export function takeBack(draft: Draft, { kind, subject }: OpenWork, owner: string): void {
+  if (kind === "intent") {
+    const intent = draft.get("intent", subject);
+    if (intent?.owner !== owner) return;
+    draft.delete("intent", subject);
+    const { outcome } = (intent.requestId === "" ? undefined : draft.get("request", intent.requestId)) ?? {};
+    if (outcome !== undefined && "intent" in outcome && outcome.intent === subject)
+      draft.delete("request", intent.requestId);
+    return;
+  }
+  const container = removingBy(draft, subject, owner);
+  if (container !== undefined)
+    draft.put("container", subject, { ...container, state: "TRACKED", reason: "" });
+}
+
+/** @returns undefined if that gateway does not remove it */
+function removingBy(draft: Draft, key: string, owner: string): ContainerRecord | undefined {
+  const current = draft.get("container", key);
+  if (current?.state !== "REMOVING" || (current.owner ?? "") !== owner) return undefined;
+  const { owner: _, ...container } = current;
+  return container;
 }
 
 /** Clears away answers and tombstones whose time is over. */

@@ -11,18 +11,24 @@ import type {
 } from "./contract.js";
 import { ContainerError } from "./errors.js";
 import { failpoint } from "../system/failpoint.js";
-import { containerName, intentName, nameOfKey, readContainerName } from "./names.js";
+import { intentName, nameOfKey, readContainerName } from "./names.js";
 import type { NodeCalls } from "./node-calls.js";
 import { commitOutcome } from "./outcome.js";
+import type { Owners } from "./owners.js";
 import type { ContainerRecord } from "./records.js";
 import { findContainer } from "./lookup.js";
+import { notTracked, removalRefused, removalUnknown } from "./remove-errors.js";
 import { showContainer, showIntent, showTombstone } from "./show.js";
 import type { Logger } from "../observability/logger.js";
 import { whileCallerStays } from "./caller.js";
+import { untilShown } from "./until-shown.js";
 
 export interface RemovalsDeps extends ChangeDeps {
   readonly calls: NodeCalls;
   readonly directory: NodeDirectory;
+  readonly owners: Owners;
+  /** Names this gateway among those that share the state. */
+  readonly gatewayId: string;
   readonly logger: Logger;
   /** Aborted when no new work is taken. */
   readonly draining: AbortSignal;
@@ -56,12 +62,12 @@ export class Removals {
       }
       throw notTracked(request.container);
     }
-    const { key, record } = found;
+    const { key } = found;
     requireEtag(showContainer(this.#deps.state, key), request.etag);
     if (request.forgetOnly) {
       return { container: await this.#untrack(key, "FORGOTTEN", request.etag), nodeMessage: "" };
     }
-    return await whileCallerStays(this.removeTracked(key, record, "NODE_CONFIRMED", request.etag), signal);
+    return await whileCallerStays(this.removeTracked(key, "NODE_CONFIRMED", request.etag), signal);
   }
 
   /**
@@ -69,15 +75,10 @@ export class Removals {
    *
    * @param reason what is shown of it afterwards
    */
-  async removeTracked(
-    key: string,
-    record: ContainerRecord,
-    reason: StateReason,
-    etag = "",
-  ): Promise<RemoveResult> {
+  async removeTracked(key: string, reason: StateReason, etag = ""): Promise<RemoveResult> {
     const running = this.#running.get(key);
     if (running !== undefined) return await running;
-    const removal = this.#carryOut(key, record, reason, etag);
+    const removal = this.#carryOut(key, reason, etag);
     this.#running.set(key, removal);
     // Whoever asked may be gone: a removal that fails is written down, and nobody's unhandled rejection.
     removal.catch(() => undefined);
@@ -88,23 +89,47 @@ export class Removals {
     }
   }
 
-  async #carryOut(
-    key: string,
-    record: ContainerRecord,
-    reason: StateReason,
-    etag: string,
-  ): Promise<RemoveResult> {
-    const { calls, logger, stopping } = this.#deps;
+  /** Removes it, or waits for the gateway that already does. */
+  async #carryOut(key: string, reason: StateReason, etag: string): Promise<RemoveResult> {
+    for (;;) {
+      const hold = this.#deps.owners.hold({ kind: "container", subject: key });
+      try {
+        const before = await this.#begin(key, etag);
+        if (before !== undefined) {
+          hold.markAsked();
+          return await this.#ask(key, before, reason);
+        }
+      } finally {
+        hold.release();
+      }
+      const removed = await this.#joined(key);
+      if (removed !== "NEVER_ASKED") return removed;
+    }
+  }
+
+  /** @returns the record as it was; undefined if another gateway removes it already */
+  async #begin(key: string, etag: string): Promise<ContainerRecord | undefined> {
+    const { gatewayId, state } = this.#deps;
     const before = await change(this.#deps, (draft) => {
       const current = requireTracked(draft, key);
-      requireEtag(showContainer(this.#deps.state, key), etag);
-      draft.put("container", key, { ...current, state: "REMOVING", reason: "" });
-      return current;
+      requireEtag(showContainer(state, key), etag);
+      const { owner, ...record } = current;
+      const isRemoving = current.state === "REMOVING";
+      if (isRemoving && (owner ?? "") !== gatewayId) return undefined;
+      draft.put("container", key, { ...record, state: "REMOVING", reason: "", owner: gatewayId });
+      // One of ours that nobody carries out was begun and never asked for.
+      return isRemoving ? { ...record, state: "TRACKED" as const } : record;
     });
+    if (before === undefined) return undefined;
     failpoint("remove.begun");
+    return before;
+  }
+
+  async #ask(key: string, before: ContainerRecord, reason: StateReason): Promise<RemoveResult> {
+    const { calls, logger, stopping } = this.#deps;
     let answer: RemoveAnswer;
     try {
-      answer = await calls.remove(record, record.id);
+      answer = await calls.remove(before, before.id);
     } catch (error) {
       throw await this.#unanswered(key, before, error);
     }
@@ -119,9 +144,7 @@ export class Removals {
     if (answer.kind === "refused") {
       await this.#mark(key, { ...before, state: "REMOVE_FAILED", reason: "NODE_REFUSED_REMOVAL" });
       failpoint("remove.refused");
-      throw new ContainerError("REMOVE_FAILED", "the node did not remove the container; it stays tracked", {
-        metadata: { container: shownName(before), http_status: String(answer.httpStatus) },
-      });
+      throw removalRefused(before, answer.httpStatus);
     }
     const container = await commitOutcome(
       this.#deps,
@@ -133,6 +156,25 @@ export class Removals {
     return { container, nodeMessage: answer.message };
   }
 
+  /** Waits for the removal that another gateway has under way, and answers as it was answered. */
+  async #joined(key: string): Promise<RemoveResult | "NEVER_ASKED"> {
+    const { state, stopping } = this.#deps;
+    const read = (): ContainerRecord | "GONE" | undefined => {
+      const record = state.get("container", key);
+      if (record === undefined) return "GONE";
+      return record.state === "REMOVING" ? undefined : record;
+    };
+    const record = await untilShown(state, read, stopping);
+    if (record === "GONE") {
+      const tombstone = state.get("tombstone", key);
+      if (tombstone === undefined) throw notTracked(nameOfKey(key));
+      const isConfirmed = tombstone.reason === "NODE_CONFIRMED";
+      return { container: showTombstone(tombstone), nodeMessage: isConfirmed ? "success" : "" };
+    }
+    if (record.state === "TRACKED") return "NEVER_ASKED";
+    throw record.reason === "NODE_REFUSED_REMOVAL" ? removalRefused(record) : removalUnknown(record);
+  }
+
   /** @returns what to throw */
   async #unanswered(key: string, before: ContainerRecord, error: unknown): Promise<unknown> {
     if ((error as { wasSent?: unknown }).wasSent === false) {
@@ -141,11 +183,7 @@ export class Removals {
     }
     await this.#mark(key, { ...before, state: "REMOVE_FAILED", reason: "REMOVE_OUTCOME_UNKNOWN" });
     failpoint("remove.unanswered");
-    return new ContainerError(
-      "REMOVE_OUTCOME_UNKNOWN",
-      "the removal was sent, and no readable answer came; the container stays tracked",
-      { metadata: { container: shownName(before) }, cause: error },
-    );
+    return removalUnknown(before, error);
   }
 
   async #mark(key: string, record: ContainerRecord): Promise<void> {
@@ -290,10 +328,3 @@ function requireEtag(container: Container | undefined, etag: string): void {
     metadata: { container: container?.name ?? "" },
   });
 }
-
-export const notTracked = (name: string): ContainerError =>
-  new ContainerError("CONTAINER_NOT_TRACKED", "the container is not tracked", {
-    metadata: { container: name },
-  });
-
-const shownName = (record: ContainerRecord): string => containerName(record.address, record.id);

@@ -7,6 +7,7 @@ import type { Clock } from "../system/clock.js";
 import { failpoint } from "../system/failpoint.js";
 import type { Access, Container, ContainerService, NodeDirectory } from "./contract.js";
 import { Creates } from "./creates.js";
+import { Duty } from "./duty.js";
 import { Groups } from "./groups.js";
 import { containerLimits } from "./limits.js";
 import { listContainers, listGroups } from "./lists.js";
@@ -15,9 +16,13 @@ import { Liveness } from "./liveness.js";
 import { containerKey, readContainerName, withDefaultPort } from "./names.js";
 import { openMirror } from "./mirror.js";
 import { NodeCalls } from "./node-calls.js";
+import { Owners } from "./owners.js";
 import { PortLooks } from "./port-looks.js";
 import { settleUnfinished, sweep } from "./recovery.js";
-import { notTracked, Removals } from "./removals.js";
+import { notTracked } from "./remove-errors.js";
+import { Removals } from "./removals.js";
+import { noJournal, openSeenJournal, type SeenJournal } from "./seen-journal.js";
+import { replaySeen } from "./seen-replay.js";
 import { showAccess, showContainer, showIntent, showSubject } from "./show.js";
 import { TrackedState } from "./tracked-state.js";
 import type { TrackingFilesOptions } from "./tracking-files/tracking-files.js";
@@ -41,8 +46,13 @@ export interface ContainerServiceDeps {
   readonly ownPublicKey: () => Promise<string>;
   /** Names this gateway among those that share the state. */
   readonly gatewayId: string;
-  /** Whether the gateway of that name does not run any more. */
+  /** Whether the gateway of that name does not run any more, as far as that is certain at the start. */
   readonly isOwnerGone: (owner: string) => boolean;
+  /** Others use the same store, which is on another machine; absent = this gateway is alone with a disk of its own. */
+  readonly sharing?: {
+    /** File that ids of new containers are kept in until the store has them. */
+    readonly journalPath: string;
+  };
   /** Where the tracking files are. */
   readonly trackingFiles: Pick<TrackingFilesOptions, "containersPath" | "groups" | "ledgerPath">;
   /** Whether a damaged tracking file that was never imported may be given up. */
@@ -54,14 +64,21 @@ export interface ContainerServiceDeps {
 export async function openContainerService(deps: ContainerServiceDeps): Promise<ContainerService> {
   const { clock, logger } = deps;
   const stopping = new AbortController();
-  const parts = partsOf(deps, stopping.signal);
-  const { base, creates, removals, waits, liveness } = parts;
+  const { sharing } = deps;
+  const journal =
+    sharing === undefined ? noJournal : await openSeenJournal(sharing.journalPath, logger, clock);
+  const parts = partsOf(deps, journal, stopping.signal);
+  const { base, owners, creates, removals, waits, liveness, duty } = parts;
+  await replaySeen(base, journal);
   await settleUnfinished(base, deps.isOwnerGone);
   failpoint("recovery.settled");
   const mirror = await openMirror(deps, base);
+  duty?.start();
   liveness.start();
   const endSweeping = every(clock, containerLimits.sweepMs, async () => {
-    await sweep(base).catch((error: unknown) => logger.warn({ err: error }, "old records stay for now"));
+    await Promise.all([sweep(base), owners.sweep()]).catch((error: unknown) =>
+      logger.warn({ err: error }, "old records stay for now"),
+    );
   });
   return {
     ...readsOf(parts),
@@ -70,10 +87,13 @@ export async function openContainerService(deps: ContainerServiceDeps): Promise<
       endSweeping();
       waits.close();
       await liveness.close();
+      await duty?.close();
       await withinTime(clock, containerLimits.drainMs, [...creates.running, ...removals.running]);
       // What still runs is written down as it stands: UNKNOWN.
       stopping.abort();
       await Promise.allSettled([...creates.running, ...removals.running]);
+      await owners.close();
+      await journal.close();
       await mirror.close();
     },
   };
@@ -122,19 +142,23 @@ function changesOf(
   };
 }
 
-function partsOf(deps: ContainerServiceDeps, stopping: AbortSignal) {
-  const { store, clock, logger, directory, newId, draining, lookAtPort } = deps;
+function partsOf(deps: ContainerServiceDeps, journal: SeenJournal, stopping: AbortSignal) {
+  const { store, clock, logger, directory, newId, draining, lookAtPort, gatewayId } = deps;
   const state = new TrackedState(deps.view);
   const base = { store, state, clock, logger, newOperationId: newId };
   const calls = new NodeCalls(deps.openPeerApi, directory, stopping);
-  const removals = new Removals({ ...base, calls, directory, draining, stopping });
+  const isShared = deps.sharing !== undefined;
+  const owners = new Owners({ ...base, gatewayId, isShared, stopping });
+  const removals = new Removals({ ...base, calls, directory, owners, gatewayId, draining, stopping });
   const creates = new Creates({
     ...base,
     calls,
     directory,
     removals,
+    owners,
+    journal,
     newIntentId: newId,
-    gatewayId: deps.gatewayId,
+    gatewayId,
     ownPublicKey: deps.ownPublicKey,
     draining,
     stopping,
@@ -143,8 +167,11 @@ function partsOf(deps: ContainerServiceDeps, stopping: AbortSignal) {
   const watches = new Watches({ store, state, clock, draining });
   const waits = new Waits({ state, clock, looks: new PortLooks({ lookAtPort, directory, clock }) });
   const { random, livenessIntervalMs: intervalMs } = deps;
-  const liveness = new Liveness({ ...base, lookAtPort, directory, random, intervalMs });
-  return { state, base, creates, removals, groups, watches, waits, liveness };
+  const duty =
+    isShared && intervalMs > 0 ? new Duty({ ...base, gatewayId, name: "liveness", intervalMs }) : undefined;
+  const mayFlip = (): boolean => duty?.isOurs ?? true;
+  const liveness = new Liveness({ ...base, lookAtPort, directory, random, intervalMs, mayFlip });
+  return { state, base, owners, creates, removals, groups, watches, waits, liveness, duty };
 }
 
 /** Finds what a name stands for: tracked, unresolved, or removed not long ago. @throws {ContainerError} */

@@ -208,6 +208,8 @@ function namedSubject(key: string, value: RecordValue): (Subject & { readonly na
     case "group":
     case "request":
     case "lineage":
+    case "heartbeat":
+    case "duty":
       return undefined;
   }
 }

@@ -10,7 +10,7 @@ import { containerKey, intentName, readContainerName, type TypedContainer } from
 import type { PortLooks } from "./port-looks.js";
 import { type ContainerRecord, type IntentRecord, read, readKey, type TombstoneRecord } from "./records.js";
 import { RecordEnds } from "./record-ends.js";
-import { notTracked } from "./removals.js";
+import { notTracked } from "./remove-errors.js";
 import { showContainer, showIntent, showTombstone } from "./show.js";
 import type { TrackedState } from "./tracked-state.js";
 

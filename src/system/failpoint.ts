@@ -12,6 +12,8 @@ export const failpointNames = [
   "create.asking",
   /** The node's reply is read. */
   "create.answered",
+  /** The local journal has the id. */
+  "create.seen",
   "create.tracked",
   "create.refused",
   "create.unanswered",

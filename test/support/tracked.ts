@@ -67,9 +67,11 @@ export interface Tracked extends ChangeDeps {
   close(): Promise<void>;
 }
 
-export async function openTracked(): Promise<Tracked> {
-  const store = new MemoryStore();
-  const clock = new FakeClock();
+/** @param shared the store of another one: two gateways on one state */
+export async function openTracked(
+  shared: Pick<Tracked, "store" | "clock"> = { store: new MemoryStore(), clock: new FakeClock() },
+): Promise<Tracked> {
+  const { store, clock } = shared;
   const view = await RecordView.open(store, silentLogger, clock);
   let operationCount = 0;
   const deps: ChangeDeps & { store: MemoryStore; clock: FakeClock } = {
