@@ -5,54 +5,69 @@ import { isContainerId, parseDockerVm } from "../peer-api/docker-vm.js";
 import type { RecordValue } from "../store/contract.js";
 import { failpoint } from "../system/failpoint.js";
 import { change, type ChangeDeps, type Draft } from "./change.js";
+import { containerLimits } from "./limits.js";
 import { enterGroup, leaveGroup, type Member } from "./membership.js";
 import { isGroupId } from "./names.js";
 import type { ContainerRecord, IntentRecord, SpecRecord, TombstoneRecord } from "./records.js";
 import { untrack } from "./removals.js";
 import type {
   ForeignChanges,
-  GroupEntry,
   ImportChanges,
   ImportRefusals,
   Membership,
   TrackedEntry,
 } from "./tracking-files/contract.js";
+import { membershipKey } from "./tracking-files/group-document.js";
 
 export interface FileImportsDeps extends ChangeDeps {
   readonly logger: Logger;
 }
 
-/** Containers in one commit: the description that a node sent may take 64 KiB. */
-const batch = 16;
+/** Containers in one commit, and what their descriptions may take there: far below what a commit may hold. */
+const maxBatch = 64;
+const maxBatchBytes = 512 * 1024;
+
+/** Members in one commit: with each its container and its groups are expected to stay as they are. */
+const memberBatch = 500;
 
 /** A rewrite with a copy from before our removal is no wish to have the container back. */
 const staleMs = 5_000;
 
+/** A plan may run several times: each of them once. */
 interface Refusals {
-  readonly containers: string[];
-  readonly groups: string[];
-  readonly members: Membership[];
+  readonly containers: Set<string>;
+  readonly groups: Set<string>;
+  readonly members: Map<string, Membership>;
 }
 
 /** Files are the operator's own: addresses in them are contacted as they stand. */
 export const fileImports =
   (deps: FileImportsDeps): ImportChanges =>
   async (changes) => {
-    const refusals: Refusals = { containers: [], groups: [], members: [] };
+    const refusals: Refusals = { containers: new Set(), groups: new Set(), members: new Map() };
     await removeMembers(deps, changes.removedMembers);
     for (const id of changes.removedGroups) await change(deps, (draft) => endGroup(draft, deps, id));
-    await inBatches(deps, changes.removedContainers, (draft, key) => {
+    await inBatches(deps, changes.removedContainers, smallBytes, (draft, key) => {
       if (draft.get("container", key) !== undefined) untrack(draft, deps, key, "REMOVED_FROM_FILE");
       else closeImported(draft, key);
     });
     failpoint("import.removals");
-    await inBatches(deps, changes.addedContainers, (draft, entry) => addEntry(draft, deps, entry, refusals));
-    await inBatches(deps, changes.changedContainers, (draft, entry) => changeEntry(draft, entry));
+    const added = takenOver(changes.addedContainers, ({ key }) => refusals.containers.add(key));
+    await inBatches(deps, added, bytesOf, (draft, entry) => addEntry(draft, deps, entry, refusals));
+    const changed = takenOver(changes.changedContainers, ({ key }) =>
+      deps.logger.warn(
+        { container: key },
+        "a tracking file says too much of a container: it stays as it was",
+      ),
+    );
+    await inBatches(deps, changed, bytesOf, (draft, entry) => changeEntry(draft, entry));
     failpoint("import.containers");
-    for (const group of changes.addedGroups)
-      await change(deps, (draft) => addGroup(draft, deps, group, refusals));
+    for (const { id, memberKeys } of changes.addedGroups) {
+      await change(deps, (draft) => addGroup(draft, deps, id, refusals));
+      await addMembers(deps, id, memberKeys, refusals);
+    }
     for (const [groupId, keys] of byGroup(changes.addedMembers)) {
-      await change(deps, (draft) => addMembers(draft, deps, groupId, keys, refusals));
+      await addMembers(deps, groupId, keys, refusals);
     }
     failpoint("import.groups");
     return reported(deps, changes, refusals);
@@ -61,13 +76,43 @@ export const fileImports =
 async function inBatches<T>(
   deps: ChangeDeps,
   all: readonly T[],
+  sizeOf: (one: T) => number,
   plan: (draft: Draft, one: T) => void,
 ): Promise<void> {
-  for (let index = 0; index < all.length; index += batch) {
+  for (let next = 0; next < all.length; ) {
+    const some: T[] = [];
+    let bytes = 0;
+    for (let one = all[next]; one !== undefined && some.length < maxBatch; one = all[next]) {
+      bytes += sizeOf(one);
+      if (some.length > 0 && bytes > maxBatchBytes) break;
+      some.push(one);
+      next += 1;
+    }
     await change(deps, (draft) => {
-      for (const one of all.slice(index, index + batch)) plan(draft, one);
+      for (const one of some) plan(draft, one);
     });
   }
+}
+
+/** What is shown of a removed container. */
+const smallBytes = (): number => maxBatchBytes / 16;
+
+/** A description stands in two records: as it came, and as it is shown. */
+const bytesOf = (entry: TrackedEntry): number => 2 * entryBytes(entry);
+
+const entryBytes = ({ raw, ipAddressText }: TrackedEntry): number =>
+  Buffer.byteLength(JSON.stringify(raw)) + Buffer.byteLength(ipAddressText);
+
+/** Leaves out what is too large for a record: other programs keep whatever a node sends. */
+function takenOver(
+  entries: readonly TrackedEntry[],
+  leaveOut: (entry: TrackedEntry) => void,
+): TrackedEntry[] {
+  return entries.filter((entry) => {
+    const isTooLarge = entryBytes(entry) > containerLimits.maxEntryBytes;
+    if (isTooLarge) leaveOut(entry);
+    return !isTooLarge;
+  });
 }
 
 function addEntry(draft: Draft, { clock }: ChangeDeps, entry: TrackedEntry, refusals: Refusals): void {
@@ -93,7 +138,7 @@ function addEntry(draft: Draft, { clock }: ChangeDeps, entry: TrackedEntry, refu
     return;
   }
   if (!isContainerId(id)) {
-    if (!refusals.containers.includes(key)) refusals.containers.push(key);
+    refusals.containers.add(key);
     return;
   }
   if (draft.get("container", key) !== undefined || isGone(draft.get("tombstone", key), nowMs)) return;
@@ -152,28 +197,37 @@ function closeImported(draft: Draft, key: string): void {
   if (draft.get("intent", id)?.imported !== undefined) draft.delete("intent", id);
 }
 
-function addGroup(draft: Draft, deps: ChangeDeps, { id, memberKeys }: GroupEntry, refusals: Refusals): void {
-  if (!isGroupId(id)) {
-    refusals.groups.push(id);
-    return;
+function addGroup(draft: Draft, { clock }: ChangeDeps, id: string, refusals: Refusals): void {
+  if (!isGroupId(id)) refusals.groups.add(id);
+  else if (draft.get("group", id) === undefined) {
+    draft.put("group", id, { id, createTimeMs: clock.nowMs(), memberCount: 0, changeCount: 0 });
   }
-  if (draft.get("group", id) === undefined) {
-    draft.put("group", id, { id, createTimeMs: deps.clock.nowMs(), memberCount: 0, changeCount: 0 });
-  }
-  addMembers(draft, deps, id, memberKeys, refusals);
 }
 
-function addMembers(
+/** Others know no limits: a group of theirs may have more members than one commit can look at. */
+async function addMembers(
+  deps: ChangeDeps,
+  groupId: string,
+  keys: readonly string[],
+  refusals: Refusals,
+): Promise<void> {
+  const refuse = (memberKey: string): void =>
+    void refusals.members.set(membershipKey(groupId, memberKey), { groupId, memberKey });
+  const { maxGroupMembers } = containerLimits;
+  keys.slice(maxGroupMembers).forEach(refuse);
+  for (let index = 0; index < Math.min(keys.length, maxGroupMembers); index += memberBatch) {
+    const some = keys.slice(index, Math.min(index + memberBatch, maxGroupMembers));
+    await change(deps, (draft) => addSome(draft, deps, groupId, some, refuse));
+  }
+}
+
+function addSome(
   draft: Draft,
   { clock }: ChangeDeps,
   groupId: string,
   keys: readonly string[],
-  refusals: Refusals,
+  refuse: (key: string) => void,
 ): void {
-  const refuse = (memberKey: string): void => {
-    const isKnown = refusals.members.some((one) => one.groupId === groupId && one.memberKey === memberKey);
-    if (!isKnown) refusals.members.push({ groupId, memberKey });
-  };
   if (draft.get("group", groupId) === undefined) {
     keys.forEach(refuse);
     return;
@@ -231,10 +285,10 @@ function reported(
     "tracking files were changed by another program",
   );
   const { containers, groups, members } = refusals;
-  if (containers.length + groups.length + members.length === 0) return undefined;
+  if (containers.size + groups.size + members.size === 0) return undefined;
   logger.warn(
-    { containers: containers.length, groups: groups.length, members: members.length },
+    { containers: containers.size, groups: groups.size, members: members.size },
     "some entries of the tracking files cannot be taken over: they stay in the files only",
   );
-  return refusals;
+  return { containers: [...containers], groups: [...groups], members: [...members.values()] };
 }

@@ -16,6 +16,8 @@ export const containerLimits = {
   tombstoneKeptMs: 7 * 24 * 60 * 60_000,
   /** Such containers at most; the oldest go first. */
   maxTombstones: 10_000,
+  /** Longest description of a container taken over from a tracking file; a longer one stays in the file only. */
+  maxEntryBytes: 128 * 1024,
   /** Creations under way at once. */
   maxCreates: 256,
   /** How long calls to nodes may go on once the gateway drains. */

@@ -70,6 +70,47 @@ describe("the tracking files", () => {
     expect(await readFile(path, "utf8")).toContain("Mystery");
   });
 
+  it("are taken over whatever their size: what the state has no room for stays in them", async () => {
+    const entry = (id: string, logsPath = ""): object => ({
+      ID: id,
+      Container: { ID: id, LogsPath: logsPath },
+      IpAddress: "203.0.113.7:8088",
+    });
+    const many = Array.from({ length: 1_200 }, (_, index) =>
+      entry(`many${String(index)}`, "x".repeat(2_000)),
+    );
+    const large = ["large1", "large2"].map((id) => entry(id, "x".repeat(3 * 1024 * 1024)));
+    const wide = Array.from({ length: 20 }, (_, index) => entry(`wide${String(index)}`, "x".repeat(100_000)));
+    const theirTracked = { TrackContainer: [...large, ...wide, ...many, entry("", "x".repeat(200_000))] };
+    const theirGroups = {
+      Groups: [
+        { ID: "grpLarge", TrackContainer: [large[0], wide[0]] },
+        { ID: "grpMany", TrackContainer: many },
+        { ID: "none of ours", TrackContainer: [] },
+      ],
+    };
+    const { api, baseDir } = await bench.open({
+      prepare: async (base) => {
+        await mkdir(join(base, folder), { recursive: true });
+        await writeFile(join(base, folder, "trackcontainers.json"), JSON.stringify(theirTracked));
+        await writeFile(join(base, folder, "grouptrackcontainer.json"), JSON.stringify(theirGroups));
+      },
+    });
+    const { groups: shown } = await api.listGroups({});
+    expect(shown.map(({ id, containerCount }) => [id, containerCount])).toEqual([
+      ["grpLarge", 1],
+      ["grpMany", 1_000],
+    ]);
+    await expect(
+      api.getContainer({ container: "nodes/203.0.113.7:8088/containers/wide19" }),
+    ).resolves.toBeDefined();
+    // A change of ours makes both files be written anew.
+    const { group } = await api.createGroup({});
+    await eventually(async () => expect((await groups(baseDir)).Groups.at(-1)?.ID).toBe(group?.id));
+    expect(await tracked(baseDir)).toEqual(theirTracked);
+    expect((await groups(baseDir)).Groups.slice(0, -1)).toEqual(theirGroups.Groups);
+  });
+
   it("that cannot be read at the first start make the gateway read only, until the loss is accepted", async () => {
     const damage = async (base: string): Promise<void> => {
       await mkdir(join(base, folder), { recursive: true });

@@ -133,8 +133,12 @@ export class FilePair {
     for (const entry of state.containers()) wanted.set(entry.key, entry);
     const groups = [...state.groups()];
     const slices = new Slices(clock, times.sliceMs);
-    const trackedOnDisk = (key: string): TrackedEntry | undefined =>
-      this.containers.disk.byKey.has(key) ? wanted.get(key) : undefined;
+    // What the state refused stands in the tracked file all the same, and so it may in groups.
+    const trackedOnDisk = (key: string): TrackedEntry | undefined => {
+      const standing = this.containers.disk.byKey.get(key);
+      const refused = this.#refused.containers.has(key) ? standing : undefined;
+      return standing === undefined ? undefined : (wanted.get(key) ?? refused);
+    };
     const results: WriteResult[] = [];
     if (this.#namedInGroups().some((key) => !wanted.has(key))) {
       results.push(await this.#writeGroups(groups, trackedOnDisk, slices));
