@@ -51,11 +51,22 @@ module.exports = {
       "receives PeerApi, StateStore and the IP table as arguments",
     ),
     only(
+      "plugins",
+      [
+        "^src/containers/(contract|errors)\\.ts$",
+        "^src/peer-api/(contract|errors)\\.ts$",
+        "^src/observability/logger\\.ts$",
+        room("system"),
+      ],
+      "receives what it needs of containers as an argument",
+    ),
+    only(
       "rpc",
       [
         room("gen"),
         "^src/containers/limits\\.ts$",
-        "^src/(p2p|containers)/(contract|errors)\\.ts$",
+        "^src/plugins/limits\\.ts$",
+        "^src/(p2p|containers|plugins)/(contract|errors)\\.ts$",
         "^src/store/errors\\.ts$",
         "^src/peer-api/(contract|errors|address)\\.ts$",
         "^src/observability/",

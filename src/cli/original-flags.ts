@@ -16,7 +16,9 @@ export type OriginalOperation =
   | "createGroup"
   | "group"
   | "listGroups"
-  | "removeGroup";
+  | "removeGroup"
+  | "runPlugin"
+  | "listPlugins";
 type Fate = OriginalOperation | "parameter" | "server only" | "later";
 
 export interface OriginalFlag {
@@ -120,8 +122,8 @@ export const originalFlags: readonly OriginalFlag[] = [
     spellings: ["id", "ID"],
     argument: "ID",
     does: "parameter",
-    completes: ["removeContainer", "group"],
-    summary: "the container for --rm, --group and --rmcgroup",
+    completes: ["removeContainer", "group", "runPlugin"],
+    summary: "the container for --rm, --group, --rmcgroup and --plugin; for --plugin also a group",
   },
   {
     spellings: ["tc", "TrackedContainers"],
@@ -150,6 +152,15 @@ export const originalFlags: readonly OriginalFlag[] = [
     summary: "remove a group; its containers stay",
   },
 
+  {
+    spellings: ["plugin", "ExecutePlugin"],
+    argument: "NAME",
+    does: "runPlugin",
+    needs: ["id"],
+    summary: "run a plugin on the container or group of --id; with --json print each event",
+  },
+  { spellings: ["vp", "ViewPlugins"], does: "listPlugins", summary: "print the plugins" },
+
   { spellings: ["s", "Server"], does: "server only" },
   { spellings: ["mode", "Mode"], argument: "MODE", does: "server only" },
   { spellings: ["gen", "Generate"], argument: "DIR", does: "server only" },
@@ -160,8 +171,6 @@ export const originalFlags: readonly OriginalFlag[] = [
   { spellings: ["amd", "AddMetaData"], argument: "TEXT", does: "server only" },
   { spellings: ["proxy", "FRPServerProxy"], does: "server only" },
 
-  { spellings: ["plugin", "ExecutePlugin"], argument: "NAME", does: "later" },
-  { spellings: ["vp", "ViewPlugins"], does: "later" },
   { spellings: ["pp", "PullPlugin"], argument: "URL", does: "later" },
   { spellings: ["rp", "RemovePlugin"], argument: "NAME", does: "later" },
   { spellings: ["mp", "MAPPort"], argument: "PORT", does: "later" },

@@ -16,6 +16,7 @@ import {
 } from "./original-flags.js";
 import { toOriginalImages, toOriginalSpecs, toOriginalTable } from "./original-shapes.js";
 import { isGiven, type Options, type Stage, textOption } from "./original-stage.js";
+import { pluginOperations, requireRunForJson } from "./plugin-operations.js";
 import { printJson } from "./print-json.js";
 import { type GatewayClient, openSession, type Session } from "./session.js";
 import type { Surroundings } from "./surroundings.js";
@@ -58,12 +59,17 @@ const run = {
     output.stdout.write("Success\n");
   },
   ...containerOperations,
+  ...pluginOperations,
 } as const satisfies Record<OriginalOperation, (stage: Stage) => Promise<void>>;
 
 /** Carries out every operation that was asked for, in the original's order. @returns false if there was none */
 export async function runOriginal(options: Options, surroundings: Surroundings): Promise<boolean> {
   const given = originalFlags.filter((flag) => options[optionNameOf(flag)] !== undefined);
   requireCompany(given, options);
+  requireRunForJson(
+    options,
+    given.some(({ does }) => does === "runPlugin"),
+  );
   const asked = given.filter(({ does }) => does in run);
   let session: Promise<Session> | undefined;
   const target = { gateway: optionalText(options["gateway"]), flags: configFlagsOf(options) };
@@ -96,7 +102,9 @@ function requireCompany(given: readonly OriginalFlag[], options: Options): void 
     if (completed.length === 0)
       throw new UsageError(`${shortSpelling(flag)} belongs to ${spelled(flagsOf(flag.completes), "or")}`);
     // --as and --arn read the same port; how many ports --touch wants is another matter, as is what --rm removes.
-    const isTwofold = completed.some(({ does }) => does === "createContainer" || does === "removeContainer");
+    const isTwofold = completed.some(({ does }) =>
+      ["createContainer", "removeContainer", "runPlugin"].includes(does),
+    );
     if (completed.length > 1 && isTwofold)
       throw new UsageError(`${shortSpelling(flag)} goes with only one of ${spelled(completed, "and")}`);
   }

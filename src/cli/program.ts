@@ -8,6 +8,7 @@ import { failureOf } from "./failure-text.js";
 import { spellOut } from "./go-flags.js";
 import { type OriginalFlag, servedFlags } from "./original-flags.js";
 import { runOriginal } from "./original-operations.js";
+import { addRunFlags, runRun } from "./run-plugin.js";
 import { runServe } from "./serve.js";
 import { addGatewayFlags, addListFlags, runContainers, runForget, runGroups } from "./tracked.js";
 import { addWatchFlags, runWatch } from "./watch.js";
@@ -65,6 +66,7 @@ function buildProgram(version: string, surroundings: Surroundings, end: (exitCod
     });
   for (const flag of servedFlags) program.addOption(optionOf(flag));
   program.option("--gateway <URL>", "a gateway that runs; else the one of the base folder");
+  program.option("--json", "with --plugin: print each event as a line of JSON");
   addConfigFlags(program, clientSettings);
   const addCommand = (name: string, summary: string): Command => program.command(name).description(summary);
   const addWord = (name: string, summary: string, run: Run): Command =>
@@ -79,6 +81,14 @@ function buildProgram(version: string, surroundings: Surroundings, end: (exitCod
   );
   addListFlags(addWord("groups", "show the groups of containers", runGroups));
   addWatchFlags(addWord("watch", "show every change of containers and groups until Ctrl-C", runWatch));
+  addRunFlags(
+    addCommand("run", "run a plugin on a container, a group or whatever a filter finds")
+      .argument("<PLUGIN>", "its folder, as `p2prc --vp` prints it")
+      .argument("<TARGET>", "a container's id or name, a group's, or filter:FILTER")
+      .action(async (plugin: string, target: string, options: Readonly<Record<string, unknown>>) =>
+        end(await runRun(plugin, target, options, surroundings)),
+      ),
+  );
   addGatewayFlags(
     addCommand("forget", "stop tracking a container without asking its node, where it may go on running")
       .argument("<NAME>", "its name, or its id where it has one")

@@ -37,6 +37,10 @@ export interface GatewayConfig {
   /** Between two looks at a tracked container; 0 = none are made. */
   readonly lookIntervalSeconds: number;
   readonly logLevel: LogLevel;
+  /** Where programs are looked for, as `$PATH` has it; empty = nowhere. */
+  readonly searchPath: string;
+  /** The user's home, for the programs we start; empty = not told. */
+  readonly homeDir: string;
   /** The configuration file that was read; absent = there is none. */
   readonly configFile?: string;
   /** What the original client was configured to in the same base folder. */
@@ -74,6 +78,8 @@ export function loadConfig({ flags, env, cwd }: ConfigSources): GatewayConfig {
     acceptLoss: read(settings.acceptLoss, sources),
     lookIntervalSeconds: read(settings.lookIntervalSeconds, sources),
     logLevel: read(settings.logLevel, sources),
+    searchPath: env["PATH"] ?? "",
+    homeDir: env["HOME"] ?? "",
     ...(file.path === undefined ? {} : { configFile: file.path }),
     original: readOriginalConfig(baseDir),
   });

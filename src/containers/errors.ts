@@ -13,6 +13,8 @@ export type ContainerReason =
   | "CONTAINER_UNRESOLVED"
   /** It has no such port. */
   | "PORT_NOT_FOUND"
+  /** It has not as many ports without a use as a plugin takes. */
+  | "PORTS_EXHAUSTED"
   | "GROUP_NOT_FOUND"
   | "GROUP_FULL"
   | "TOO_MANY_GROUPS"

@@ -1,5 +1,6 @@
 import type { LookAtPort, PeerApi } from "../peer-api/contract.js";
 import { parseDockerVm } from "../peer-api/docker-vm.js";
+import { PeerError } from "../peer-api/errors.js";
 import type { Logger } from "../observability/logger.js";
 import type { StateStore } from "../store/contract.js";
 import type { RecordView } from "../store/view.js";
@@ -17,6 +18,7 @@ import { containerKey, readContainerName, withDefaultPort } from "./names.js";
 import { openMirror } from "./mirror.js";
 import { NodeCalls } from "./node-calls.js";
 import { Owners } from "./owners.js";
+import { freePorts, takePorts } from "./port-claims.js";
 import { PortLooks } from "./port-looks.js";
 import { settleUnfinished, sweep } from "./recovery.js";
 import { notTracked } from "./remove-errors.js";
@@ -103,15 +105,17 @@ type Parts = ReturnType<typeof partsOf>;
 
 const readsOf = ({
   state,
+  directory,
   groups,
   watches,
   waits,
 }: Parts): Pick<
   ContainerService,
-  "get" | "access" | "list" | "wait" | "getGroup" | "listGroups" | "watch"
+  "get" | "access" | "login" | "list" | "wait" | "getGroup" | "listGroups" | "watch"
 > => ({
   get: async (name) => await Promise.resolve().then(() => getContainer(state, name)),
   access: async (name) => await Promise.resolve().then(() => accessOf(state, name)),
+  login: async (name) => await Promise.resolve().then(() => loginOf(state, directory, name)),
   list: (request) => listContainers(state, request),
   wait: (request, options) => waits.wait(request, options),
   getGroup: async (name) => await Promise.resolve().then(() => groups.get(name)),
@@ -121,11 +125,18 @@ const readsOf = ({
 
 /** @param requireWritable throws while the state may not be changed */
 function changesOf(
-  { creates, removals, groups }: Parts,
+  { base, creates, removals, groups }: Parts,
   requireWritable: () => void,
 ): Pick<
   ContainerService,
-  "create" | "remove" | "createGroup" | "addToGroup" | "removeFromGroup" | "removeGroup"
+  | "create"
+  | "remove"
+  | "createGroup"
+  | "addToGroup"
+  | "removeFromGroup"
+  | "removeGroup"
+  | "takePorts"
+  | "freePorts"
 > {
   const checked = async <T>(work: () => Promise<T>): Promise<T> => {
     requireWritable();
@@ -134,6 +145,8 @@ function changesOf(
   return {
     create: (request, options) => checked(() => creates.create(request, options)),
     remove: (request, options) => checked(() => removals.remove(request, options)),
+    takePorts: (container, count) => checked(() => takePorts(base, container, count)),
+    freePorts: (container, ports) => checked(() => freePorts(base, container, ports)),
     createGroup: (containers, requestId) => checked(() => groups.create(containers, requestId)),
     addToGroup: (group, containers, etag) => checked(() => groups.add(group, containers, etag)),
     removeFromGroup: (group, containers, etag) => checked(() => groups.take(group, containers, etag)),
@@ -171,7 +184,7 @@ function partsOf(deps: ContainerServiceDeps, journal: SeenJournal, stopping: Abo
     isShared && intervalMs > 0 ? new Duty({ ...base, gatewayId, name: "liveness", intervalMs }) : undefined;
   const mayFlip = (): boolean => duty?.isOurs ?? true;
   const liveness = new Liveness({ ...base, lookAtPort, directory, random, intervalMs, mayFlip });
-  return { state, base, owners, creates, removals, groups, watches, waits, liveness, duty };
+  return { state, directory, base, owners, creates, removals, groups, watches, waits, liveness, duty };
 }
 
 /** Finds what a name stands for: tracked, unresolved, or removed not long ago. @throws {ContainerError} */
@@ -194,6 +207,17 @@ function accessOf(state: TrackedState, name: string): Access {
   const found = typed.isIntent ? undefined : findContainer(state, typed);
   if (found === undefined) throw notTracked(name);
   return showAccess(found.record, parseDockerVm(state.get("secret", found.key)?.dockerVm));
+}
+
+/** A program that we start judges no addresses: it is told only those that may be contacted. */
+function loginOf(state: TrackedState, directory: NodeDirectory, name: string): Access {
+  const typed = readContainerName(name, "container");
+  const found = typed.isIntent ? undefined : findContainer(state, typed);
+  if (found === undefined) throw notTracked(name);
+  const { record } = found;
+  if (!record.isAsTyped && !directory.allowsConnected(record.address.host))
+    throw new PeerError("ADDRESS_BLOCKED", "the address is not public and not allowed");
+  return showAccess(record, parseDockerVm(state.get("secret", found.key)?.dockerVm));
 }
 
 async function withinTime(clock: Clock, limitMs: number, work: readonly Promise<unknown>[]): Promise<void> {

@@ -97,6 +97,43 @@ function barePort(value: unknown): ContainerPort | undefined {
   };
 }
 
+/**
+ * Writes on a description whether something runs on ports of it; every other field stays as its node wrote it.
+ * Descriptions of 2021-07 and before have no place for it in a list of bare numbers, and stay.
+ */
+export function withPortsMarked(
+  value: unknown,
+  isMeant: (port: ContainerPort) => boolean,
+  isUsed: boolean,
+): unknown {
+  if (!isJsonObject(value)) return value;
+  const mark = (entry: unknown): unknown => {
+    const read = namedPort(entry);
+    if (read === undefined || !isMeant(read) || !isJsonObject(entry)) return entry;
+    return withField(entry, "IsUsed", isUsed);
+  };
+  const ports = fieldsOf(value)("Ports");
+  if (!isJsonObject(ports)) return value;
+  const list = fieldsOf(ports)("Port");
+  if (!Array.isArray(list)) return value;
+  return withField(value, "Ports", withField(ports, "Port", list.map(mark)));
+}
+
+/** Sets a field under the key it has, whatever its case. */
+function withField(object: JsonObject, name: string, value: unknown): JsonObject {
+  const keys = Object.keys(object);
+  const key = Object.hasOwn(object, name)
+    ? name
+    : (keys.find((candidate) => candidate.toLowerCase() === name.toLowerCase()) ?? name);
+  // Entries, not a spread: a stranger's `__proto__` stays a key.
+  const others = Object.entries(object);
+  return Object.fromEntries(
+    keys.includes(key)
+      ? others.map(([other, old]) => [other, other === key ? value : old])
+      : [...others, [key, value]],
+  );
+}
+
 const externalPort = (portName: string, read: FieldReader): number =>
   portsOf(read).find((entry) => entry.name === portName)?.externalPort ?? 0;
 

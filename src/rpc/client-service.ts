@@ -16,7 +16,9 @@ import type {
   IpTableService,
 } from "../p2p/contract.js";
 import { containerHandlers, groupHandlers } from "./container-handlers.js";
+import type { PluginService } from "../plugins/contract.js";
 import { fromPage, toMilliseconds } from "./from-wire.js";
+import { pluginHandlers } from "./plugin-handlers.js";
 import { toCrawlEvent } from "./to-crawl-event.js";
 import { toNode, toSpecs } from "./to-node.js";
 
@@ -24,6 +26,8 @@ export interface ClientServiceDeps {
   readonly ipTable: IpTableService;
   /** Calls that come before the state is open wait for it. */
   readonly containers: Promise<ContainerService>;
+  /** As `containers`. */
+  readonly plugins: Promise<PluginService>;
   /** Who comes through the door that these routes are registered for. */
   readonly caller: Caller;
 }
@@ -31,7 +35,7 @@ export interface ClientServiceDeps {
 /** Registers ClientService: each handler converts, makes one call, and converts back. */
 export function registerClientService(
   router: ConnectRouter,
-  { ipTable, containers, caller }: ClientServiceDeps,
+  { ipTable, containers, plugins, caller }: ClientServiceDeps,
 ): void {
   const optionsOf = (context: HandlerContext): CallerOptions => ({ caller, signal: context.signal });
   // One conversion, and one etag, for all who watch a crawl.
@@ -44,6 +48,7 @@ export function registerClientService(
   const implementation: ServiceImpl<typeof ClientService> = {
     ...containerHandlers(containers, caller),
     ...groupHandlers(containers, caller),
+    ...pluginHandlers(plugins),
     async *updateIpTable(request, context) {
       const options = { ...optionsOf(context), timeoutMs: context.timeoutMs() };
       for await (const event of ipTable.updateIpTable(fromCrawlRequest(request), options))

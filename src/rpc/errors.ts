@@ -4,6 +4,7 @@ import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../gen/googl
 import type { ContainerError, ContainerReason } from "../containers/errors.js";
 import type { P2pError, P2pReason } from "../p2p/errors.js";
 import type { PeerError, PeerFailure } from "../peer-api/errors.js";
+import type { PluginError, PluginReason } from "../plugins/errors.js";
 import type { StoreError, StoreReason } from "../store/errors.js";
 
 /** Domain of every ErrorInfo of this service. */
@@ -13,6 +14,7 @@ export const errorDomain = "client.p2prc";
 export type Reason =
   | P2pReason
   | ContainerReason
+  | PluginReason
   | Exclude<StoreReason, "INVALID_COMMIT" | "STATE_TOO_LARGE">
   | "NODE_UNREACHABLE"
   | "NODE_CONNECTION_LOST"
@@ -58,6 +60,7 @@ export const codeOf = {
   CONTAINER_UNRESOLVED: Code.FailedPrecondition,
   PORT_NOT_FOUND: Code.NotFound,
   IMAGE_NOT_OFFERED: Code.NotFound,
+  PORTS_EXHAUSTED: Code.FailedPrecondition,
   GROUP_NOT_FOUND: Code.NotFound,
   GROUP_FULL: Code.FailedPrecondition,
   TOO_MANY_GROUPS: Code.FailedPrecondition,
@@ -70,6 +73,28 @@ export const codeOf = {
   SLOW_CONSUMER: Code.ResourceExhausted,
   TOO_MANY_CREATES: Code.ResourceExhausted,
   TOO_MANY_WATCHERS: Code.ResourceExhausted,
+  INVALID_PLUGIN_NAME: Code.InvalidArgument,
+  INVALID_VARIABLE: Code.InvalidArgument,
+  INVALID_FAILURE_POLICY: Code.InvalidArgument,
+  PLUGIN_NOT_FOUND: Code.NotFound,
+  PLUGIN_BROKEN: Code.FailedPrecondition,
+  PLUGIN_PATH_UNREADABLE: Code.FailedPrecondition,
+  TOO_MANY_TARGETS: Code.InvalidArgument,
+  TOO_MANY_RUNS: Code.ResourceExhausted,
+  RUN_UNDER_WAY: Code.Aborted,
+  RUN_INTERRUPTED: Code.Unknown,
+  ANSIBLE_MISSING: Code.FailedPrecondition,
+  SSHPASS_MISSING: Code.FailedPrecondition,
+  SSH_NOT_OFFERED: Code.FailedPrecondition,
+  SSH_UNREACHABLE: Code.Unavailable,
+  SSH_PASSWORD_REFUSED: Code.FailedPrecondition,
+  CONTAINER_KEY_NOT_HELD: Code.FailedPrecondition,
+  HOST_KEY_CHANGED: Code.FailedPrecondition,
+  TASK_FAILED: Code.Aborted,
+  TARGET_TIMEOUT: Code.DeadlineExceeded,
+  TARGET_NOT_STARTED: Code.Aborted,
+  NO_PLAY_FOR_TARGET: Code.FailedPrecondition,
+  PLAYBOOK_FAILED: Code.FailedPrecondition,
   STATE_STORE_UNAVAILABLE: Code.Unavailable,
   STATE_READ_ONLY: Code.FailedPrecondition,
   STATE_UNREADABLE: Code.FailedPrecondition,
@@ -151,8 +176,8 @@ export function toConnectError(error: unknown, signal: AbortSignal): ConnectErro
     if (reason !== "INVALID_COMMIT" && reason !== "STATE_TOO_LARGE")
       return failure(reason, message, { metadata, cause: error });
   }
-  if (isNamed(error, "P2pError") || isNamed(error, "ContainerError")) {
-    const { reason, message, field, metadata } = error as P2pError | ContainerError;
+  if (["P2pError", "ContainerError", "PluginError"].some((name) => isNamed(error, name))) {
+    const { reason, message, field, metadata } = error as P2pError | ContainerError | PluginError;
     const violations = field === undefined ? [] : [{ field, description: message }];
     const isBadRequest = (codeOf[reason] as Code) === Code.InvalidArgument;
     return failure(reason, message, { violations: isBadRequest ? violations : [], metadata, cause: error });

@@ -13,6 +13,7 @@ import { codeOf } from "../../src/rpc/errors.js";
 import { mirrorLimits } from "../../src/store/mirror/limits.js";
 import { containerFields, groupFields } from "../../src/containers/fields.js";
 import { containerLimits } from "../../src/containers/limits.js";
+import { pluginLimits } from "../../src/plugins/limits.js";
 import { nodeFields } from "../../src/p2p/node-fields.js";
 import { storeLimits } from "../../src/store/limits.js";
 
@@ -79,6 +80,7 @@ describe("docs/limits.md", () => {
     expect(numbersIn(tableBelow("limits.md", "A crawl"))).toEqual(crawlLimits);
     expect(numbersIn(tableBelow("limits.md", "The IP table"))).toEqual(tableLimits);
     expect(numbersIn(tableBelow("limits.md", "Containers and groups"))).toEqual(containerLimits);
+    expect(numbersIn(tableBelow("limits.md", "Plugins"))).toEqual(pluginLimits);
     expect(numbersIn(tableBelow("limits.md", "State"))).toEqual(storeLimits);
     expect(numbersIn(tableBelow("limits.md", "The tracking files"))).toEqual(mirrorLimits);
     expect(numbersIn(tableBelow("limits.md", "Filters and orders"))).toEqual(filterLimits);

@@ -1,0 +1,119 @@
+/**
+ * What is known of each run, on the disk: one file per run, one JSON object a line, so that a gateway that was killed
+ * knows at its next start which processes to end, and what each target came to. No secret is in it.
+ */
+import { appendFile, mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { ContainerPort } from "../peer-api/contract.js";
+import type { RunEndReason } from "./contract.js";
+import type { RecordedFailure } from "./recorded-failure.js";
+
+export interface JournalTarget {
+  readonly container: string;
+  /** Ports that it gave. */
+  readonly ports: readonly ContainerPort[];
+}
+
+export interface RunBegin {
+  readonly run: string;
+  /** Empty = none. */
+  readonly requestId: string;
+  /** Of everything that was asked for. */
+  readonly argumentsHash: string;
+  /** Of plugin, targets and variables: what a resumed run must share. */
+  readonly scopeHash: string;
+  readonly targets: readonly JournalTarget[];
+  readonly timeMs: number;
+}
+
+export interface TargetEnd {
+  readonly container: string;
+  /** Absent = it went well. */
+  readonly failure?: RecordedFailure;
+  readonly elapsedMs: number;
+  /** Whether its ports stay marked. */
+  readonly keepsPorts: boolean;
+}
+
+/** A run as its file tells it. */
+export interface RunRecord {
+  readonly begin: RunBegin;
+  readonly marks: readonly string[];
+  readonly ends: ReadonlyMap<string, TargetEnd>;
+  readonly end: { readonly reason: RunEndReason; readonly timeMs: number } | undefined;
+}
+
+export type JournalLine =
+  | ({ readonly kind: "begin" } & RunBegin)
+  | { readonly kind: "process"; readonly mark: string; readonly pid: number }
+  | ({ readonly kind: "target" } & TargetEnd)
+  | { readonly kind: "end"; readonly reason: RunEndReason; readonly timeMs: number };
+
+const fileEnd = ".jsonl";
+
+export class RunJournal {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Where a run keeps what it needs while it goes on. */
+  runFolder(run: string): string {
+    return join(this.#folder, run);
+  }
+
+  async write(run: string, line: JournalLine): Promise<void> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    await appendFile(this.#fileOf(run), `${JSON.stringify(line)}\n`, { mode: 0o600, flush: true });
+  }
+
+  /** Reads every run; a file that tells of none is removed. */
+  async readAll(): Promise<readonly RunRecord[]> {
+    const names = await readdir(this.#folder).catch(() => []);
+    const records: RunRecord[] = [];
+    for (const name of names.filter((candidate) => candidate.endsWith(fileEnd))) {
+      const record = parseJournal(await readFile(join(this.#folder, name), "utf8"));
+      if (record === undefined) await rm(join(this.#folder, name), { force: true });
+      else records.push(record);
+    }
+    return records.sort((a, b) => a.begin.timeMs - b.begin.timeMs);
+  }
+
+  /** Removes what a run kept while it went on; secrets were among it. */
+  async removeFolder(run: string): Promise<void> {
+    await rm(this.runFolder(run), { recursive: true, force: true });
+  }
+
+  async forget(run: string): Promise<void> {
+    await this.removeFolder(run);
+    await rm(this.#fileOf(run), { force: true });
+  }
+
+  #fileOf(run: string): string {
+    return join(this.#folder, `${run}${fileEnd}`);
+  }
+}
+
+/** Reads a file of one run; a line that a crash cut short is passed over. @returns undefined if it never began */
+export function parseJournal(text: string): RunRecord | undefined {
+  let begin: RunBegin | undefined;
+  let end: RunRecord["end"];
+  const marks: string[] = [];
+  const ends = new Map<string, TargetEnd>();
+  for (const line of text.split("\n").map(parseLine)) {
+    if (line?.kind === "begin") begin = line;
+    if (line?.kind === "process") marks.push(line.mark);
+    if (line?.kind === "target") ends.set(line.container, line);
+    if (line?.kind === "end") end = line;
+  }
+  return begin === undefined ? undefined : { begin, marks, ends, end };
+}
+
+function parseLine(text: string): JournalLine | undefined {
+  try {
+    return JSON.parse(text) as JournalLine;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,137 @@
+import type { Logger } from "../observability/logger.js";
+import type { Clock } from "../system/clock.js";
+import { PluginError } from "./errors.js";
+import { pluginLimits } from "./limits.js";
+import { killMarked } from "./marked-processes.js";
+import type { JournalLine, RunBegin, RunJournal, RunRecord, TargetEnd } from "./run-journal.js";
+
+export interface RunLogDeps {
+  readonly journal: RunJournal;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+interface KeptRun {
+  readonly begin: RunBegin;
+  readonly marks: string[];
+  readonly ends: Map<string, TargetEnd>;
+  end: RunRecord["end"];
+}
+
+/** The runs of the last day: those that go on, and what came of the others. */
+export class RunLog {
+  readonly #deps: RunLogDeps;
+  readonly #runs = new Map<string, KeptRun>();
+  readonly #ofRequest = new Map<string, string>();
+
+  private constructor(deps: RunLogDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Reads what earlier gateways left. A run without an end was cut short by the gateway's own: its processes are ended,
+   * its folder goes, and it counts as interrupted.
+   */
+  static async open(deps: RunLogDeps): Promise<RunLog> {
+    const log = new RunLog(deps);
+    for (const record of await deps.journal.readAll()) {
+      const { begin, marks, ends, end } = record;
+      log.#keep({ begin, marks: [...marks], ends: new Map(ends), end });
+      if (end === undefined) await log.#settle(record);
+    }
+    await log.#clearOld();
+    return log;
+  }
+
+  async #settle({ begin: { run }, marks }: RunRecord): Promise<void> {
+    const { logger, journal } = this.#deps;
+    let killed = 0;
+    for (const mark of marks) killed += await killMarked(mark);
+    logger.warn({ run, killed }, "a plugin run was interrupted by the end of the gateway");
+    await this.#end(run, "INTERRUPTED");
+    await journal.removeFolder(run);
+  }
+
+  find(run: string): RunRecord | undefined {
+    return this.#runs.get(run);
+  }
+
+  /** Finds the run of a request. @throws {PluginError} REQUEST_ID_REUSED: of other arguments; RUN_UNDER_WAY */
+  ofRequest(requestId: string, argumentsHash: string): RunRecord | undefined {
+    const found = requestId === "" ? undefined : this.#runs.get(this.#ofRequest.get(requestId) ?? "");
+    if (found === undefined || this.#isOld(found)) return undefined;
+    if (found.begin.argumentsHash !== argumentsHash) {
+      throw new PluginError("REQUEST_ID_REUSED", "request_id was used with other arguments", {
+        field: "request_id",
+      });
+    }
+    if (found.end === undefined) {
+      throw new PluginError(
+        "RUN_UNDER_WAY",
+        "the run of this request_id goes on; its results can be asked for then",
+        {
+          metadata: { run: found.begin.run },
+        },
+      );
+    }
+    return found;
+  }
+
+  /** @throws {PluginError} RUN_UNDER_WAY: another call with its request id was first */
+  async begin(begin: RunBegin): Promise<void> {
+    if (this.ofRequest(begin.requestId, begin.argumentsHash) !== undefined)
+      throw new PluginError("RUN_UNDER_WAY", "another call with this request_id was first");
+    this.#keep({ begin, marks: [], ends: new Map(), end: undefined });
+    await this.#write(begin.run, { kind: "begin", ...begin });
+    await this.#clearOld();
+  }
+
+  async noteProcess(run: string, mark: string, pid: number): Promise<void> {
+    this.#runs.get(run)?.marks.push(mark);
+    await this.#write(run, { kind: "process", mark, pid });
+  }
+
+  async noteTarget(run: string, end: TargetEnd): Promise<void> {
+    this.#runs.get(run)?.ends.set(end.container, end);
+    await this.#write(run, { kind: "target", ...end });
+  }
+
+  async end(run: string, reason: "FINISHED" | "FAILURE_LIMIT" | "INTERRUPTED"): Promise<void> {
+    await this.#end(run, reason);
+    await this.#deps.journal.removeFolder(run);
+  }
+
+  async #end(run: string, reason: "FINISHED" | "FAILURE_LIMIT" | "INTERRUPTED"): Promise<void> {
+    const kept = this.#runs.get(run);
+    // One that could not begin has no file.
+    if (kept === undefined) return;
+    const timeMs = this.#deps.clock.nowMs();
+    kept.end = { reason, timeMs };
+    await this.#write(run, { kind: "end", reason, timeMs });
+  }
+
+  #keep(kept: KeptRun): void {
+    const { run, requestId } = kept.begin;
+    this.#runs.set(run, kept);
+    if (requestId !== "") this.#ofRequest.set(requestId, run);
+  }
+
+  #isOld({ begin, end }: KeptRun): boolean {
+    return end !== undefined && this.#deps.clock.nowMs() - begin.timeMs > pluginLimits.runKeptMs;
+  }
+
+  async #clearOld(): Promise<void> {
+    const done = [...this.#runs.values()].filter(({ end }) => end !== undefined);
+    const surplus = Math.max(0, done.length - pluginLimits.maxKeptRuns);
+    for (const kept of done.filter((one, index) => index < surplus || this.#isOld(one))) {
+      const { run, requestId } = kept.begin;
+      this.#runs.delete(run);
+      if (this.#ofRequest.get(requestId) === run) this.#ofRequest.delete(requestId);
+      await this.#deps.journal.forget(run);
+    }
+  }
+
+  async #write(run: string, line: JournalLine): Promise<void> {
+    await this.#deps.journal.write(run, line);
+  }
+}

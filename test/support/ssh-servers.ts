@@ -1,0 +1,103 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { appendFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** A real sshd on loopback. Its sessions run as the user of the test. */
+export interface SshServer {
+  readonly port: number;
+  readonly hostKeyPath: string;
+  close(): Promise<void>;
+}
+
+export interface SshServerOptions {
+  /** Lines of authorized_keys. */
+  readonly authorizedKeys: string;
+  /** A port to come back on. @default a free one */
+  readonly port?: number;
+}
+
+/** sshd insists on its full path. */
+const program = "/usr/sbin/sshd";
+
+/** Servers that a test opens; `release` takes them all away again. */
+export class SshBench {
+  readonly #cleanups: (() => Promise<unknown>)[] = [];
+
+  async open({ authorizedKeys, port: wanted }: SshServerOptions): Promise<SshServer> {
+    if (!existsSync(program)) throw new Error("sshd is missing: run scripts/install-e2e.sh ansible");
+    const folder = await mkdtemp(join(tmpdir(), "sshd-"));
+    this.#cleanups.push(() => rm(folder, { recursive: true, force: true }));
+    // Where sshd gives up its rights before it knows its user; systemd makes it elsewhere.
+    if (process.getuid?.() === 0) await mkdir("/run/sshd", { recursive: true });
+    const hostKeyPath = makeKey(folder, "host");
+    const port = wanted ?? (await freePort());
+    await writeFile(join(folder, "authorized_keys"), authorizedKeys, { mode: 0o600 });
+    const config = [
+      `ListenAddress 127.0.0.1:${port}`,
+      `HostKey ${hostKeyPath}`,
+      "PidFile none",
+      `AuthorizedKeysFile ${join(folder, "authorized_keys")}`,
+      "PermitRootLogin prohibit-password",
+      "PasswordAuthentication no",
+      "StrictModes no",
+      "UsePAM no",
+      "LogLevel ERROR",
+      "MaxStartups 200:30:400",
+      "UseDNS no",
+    ];
+    const configPath = join(folder, "sshd_config");
+    await appendFile(configPath, `${config.join("\n")}\n`);
+    const child = spawn(program, ["-D", "-e", "-f", configPath], { stdio: "ignore" });
+    const server = { port, hostKeyPath, close: () => end(child) };
+    this.#cleanups.push(server.close);
+    await untilAnswers(port, child);
+    return server;
+  }
+
+  async release(): Promise<void> {
+    for (const cleanup of this.#cleanups.splice(0).reverse()) await cleanup();
+  }
+}
+
+/** Makes a key pair. @returns the path of the private half */
+export function makeKey(folder: string, name: string): string {
+  const path = join(folder, name);
+  execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", path]);
+  return path;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill("SIGKILL");
+  await once(child, "exit");
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+async function untilAnswers(port: number, child: ChildProcess): Promise<void> {
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`sshd ended with code ${child.exitCode}`);
+    const socket = connect({ port, host: "127.0.0.1" });
+    const isOpen = await Promise.race([
+      once(socket, "connect").then(
+        () => true,
+        () => false,
+      ),
+      once(socket, "close").then(() => false),
+    ]);
+    socket.destroy();
+    if (isOpen) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
