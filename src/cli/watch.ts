@@ -49,7 +49,8 @@ export async function runWatch(
       for await (const message of client.watch(request, { signal })) {
         if (flags.json === true) printJsonLine(output.stdout, toJson(WatchResponseSchema, message));
         else for (const line of changeLines(message)) output.stdout.write(`${line}\n`);
-        revision = message.revision;
+        // What has none cannot be continued.
+        if (message.revision !== "") ({ revision } = message);
       }
     } finally {
       if (revision !== "") output.stderr.write(`go on with: p2prc watch --from ${plainText(revision)}\n`);

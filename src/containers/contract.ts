@@ -222,7 +222,7 @@ export type Change =
     };
 
 export interface WatchMessage {
-  /** Empty in `INITIAL`, which cannot be continued. */
+  /** Empty in `INITIAL` and in all but the last message of a large commit: they cannot be continued. */
   readonly revision: Revision;
   readonly type: "CHANGES" | "INITIAL" | "INITIAL_DONE" | "BOOKMARK";
   readonly changes: readonly Change[];

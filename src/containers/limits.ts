@@ -48,6 +48,8 @@ export const containerLimits = {
   maxWatchQueue: 1_024,
   /** The same in bytes, roughly. */
   maxWatchQueueBytes: 8 * 1024 * 1024,
+  /** Rough size of one message of Watch, in bytes; a larger commit comes in several. */
+  maxWatchMessageBytes: 1024 * 1024,
   /** A Watch without a message for so long carries a BOOKMARK. */
   defaultHeartbeatMs: 10_000,
   /** Longest wait of WaitContainer. */

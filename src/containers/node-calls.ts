@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { ContainerOrder, PeerApi, RemoveAnswer, StartAnswer } from "../peer-api/contract.js";
 import type { NodeDirectory, Reach } from "./contract.js";
 
@@ -15,6 +16,8 @@ export class NodeCalls {
     this.#openPeerApi = openPeerApi;
     this.#directory = directory;
     this.#signal = signal;
+    // Each call under way listens to it: Node takes more than ten for a leak, and says so on stderr.
+    setMaxListeners(0, signal);
   }
 
   /** @throws {PeerError} */

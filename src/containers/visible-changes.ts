@@ -1,13 +1,19 @@
 /** What a commit looks like to those who watch. */
 import type { RecordChange } from "../store/contract.js";
 import type { Test } from "../filter/value-types.js";
+import { weightOf } from "../filter/weight.js";
 import type { Change, Container, Group } from "./contract.js";
 import { readKey } from "./records.js";
 import { showContainer, showGroup, showIntent, showTombstone } from "./show.js";
 import type { Records } from "./tracked-state.js";
 
 /** One container or group before and after a commit. */
-export type VisibleChange =
+export type VisibleChange = Visible & {
+  /** Roughly, in bytes. */
+  readonly weightBytes: number;
+};
+
+type Visible =
   | {
       readonly kind: "CONTAINER";
       readonly before: Container | undefined;
@@ -32,7 +38,7 @@ export function visibleChanges(
     if (known?.kind === "intent") intents.add(known.subject);
     if (known?.kind === "group") groups.add(known.subject);
   }
-  const seen: VisibleChange[] = [];
+  const seen: Visible[] = [];
   for (const id of intents) {
     const [earlier, later] = [before.get("intent", id), after.get("intent", id)];
     seen.push({
@@ -55,7 +61,7 @@ export function visibleChanges(
   for (const id of groups) {
     seen.push({ kind: "GROUP", before: showGroup(before, id), after: showGroup(after, id) });
   }
-  return seen;
+  return seen.map((change) => ({ ...change, weightBytes: weightOf(change) }));
 }
 
 export interface Filters {
@@ -65,7 +71,7 @@ export interface Filters {
 }
 
 /** Says what a change is to somebody who sees only what passes; undefined = nothing. */
-export function throughFilter(change: VisibleChange, filters: Filters): Change | undefined {
+export function throughFilter(change: Visible, filters: Filters): Change | undefined {
   if (change.kind === "CONTAINER") {
     const { before, after, end } = change;
     const passed = seenBy(filters.container, before, after);

@@ -20,10 +20,9 @@ export class WatcherQueue {
 
   push(commit: VisibleCommit, tooSlow: () => Error): void {
     if (this.#failure !== undefined) return;
-    if (
-      this.#commits.length >= containerLimits.maxWatchQueue ||
-      this.#weightBytes + commit.weightBytes > containerLimits.maxWatchQueueBytes
-    ) {
+    const isTooHeavy = this.#weightBytes + commit.weightBytes > containerLimits.maxWatchQueueBytes;
+    // One large commit alone says nothing of how somebody reads.
+    if (this.#commits.length >= containerLimits.maxWatchQueue || (isTooHeavy && this.#commits.length > 0)) {
       this.#commits = [];
       this.fail(tooSlow());
       return;

@@ -1,4 +1,5 @@
 import { setImmediate } from "node:timers/promises";
+import { weightOf } from "../filter/weight.js";
 import type { ChangeSet, StateStore } from "../store/contract.js";
 import { StoreError } from "../store/errors.js";
 import type { ViewUpdate } from "../store/view.js";
@@ -13,6 +14,7 @@ import { Overlay } from "./overlay.js";
 import { showContainer, showGroup, showIntent } from "./show.js";
 import type { Records, TrackedState } from "./tracked-state.js";
 import { type Filters, throughFilter, visibleChanges } from "./visible-changes.js";
+import { Message, messagesOf, type Told } from "./watch-messages.js";
 import { type VisibleCommit, WatcherQueue } from "./watcher-queue.js";
 
 export interface WatchesDeps {
@@ -22,9 +24,6 @@ export interface WatchesDeps {
   /** Aborted when the gateway drains: streams end, to be continued at another one. */
   readonly draining: AbortSignal;
 }
-
-/** Things shown in one message of the initial state. */
-const initialBatch = 200;
 
 /** Streams of commits. Each commit is looked at once, whoever watches. */
 export class Watches {
@@ -62,12 +61,11 @@ export class Watches {
         const waitMs = Math.max(0, isIdleFrom + request.heartbeatMs - clock.monotonicMs());
         const commit = await queue.next(waitMs, signal);
         revision = commit?.revision ?? revision;
-        const changes = commit === undefined ? [] : seen(commit, filters);
+        const told = commit === undefined ? [] : seen(commit, filters);
         const isDue = clock.monotonicMs() - isIdleFrom >= request.heartbeatMs;
-        if (changes.length === 0 && !isDue) continue;
-        yield changes.length > 0
-          ? { revision, type: "CHANGES", changes, timeMs: commit?.timeMs ?? clock.nowMs() }
-          : { revision, type: "BOOKMARK", changes, timeMs: clock.nowMs() };
+        if (told.length === 0 && !isDue) continue;
+        yield* messagesOf(told, { revision, timeMs: commit?.timeMs ?? clock.nowMs() });
+        if (told.length === 0) yield { revision, type: "BOOKMARK", changes: [], timeMs: clock.nowMs() };
         isIdleFrom = clock.monotonicMs();
       }
     } finally {
@@ -98,14 +96,14 @@ export class Watches {
       frozen.keepBefore(update.kind === "changed" ? update.changeSet.changes : update.changes);
     });
     try {
-      let changes: Change[] = [];
+      const message = new Message();
       let turnStartMs = performance.now();
       for (const name of names) {
         const change = added(name, frozen, filters);
-        if (change !== undefined) changes.push(change);
-        if (changes.length === initialBatch) {
-          yield { revision: "", type: "INITIAL", changes, timeMs: clock.nowMs() };
-          changes = [];
+        const told = change === undefined ? undefined : { change, weightBytes: weightOf(change) };
+        if (told !== undefined && !message.add(told)) {
+          yield { revision: "", type: "INITIAL", changes: message.take(), timeMs: clock.nowMs() };
+          message.add(told);
         }
         if (performance.now() - turnStartMs > 5) {
           await setImmediate();
@@ -113,7 +111,8 @@ export class Watches {
         }
         signal.throwIfAborted();
       }
-      if (changes.length > 0) yield { revision: "", type: "INITIAL", changes, timeMs: clock.nowMs() };
+      if (!message.isEmpty)
+        yield { revision: "", type: "INITIAL", changes: message.take(), timeMs: clock.nowMs() };
     } finally {
       unsubscribe();
     }
@@ -168,8 +167,7 @@ export class Watches {
         const commit = visible(changeSet, before, after);
         past.apply(changeSet.changes);
         ({ revision } = changeSet);
-        const changes = seen(commit, filters);
-        if (changes.length > 0) yield { revision, type: "CHANGES", changes, timeMs: changeSet.timeMs };
+        yield* messagesOf(seen(commit, filters), changeSet);
         // No commit can come between this look and the queue's place among the others.
         if (revision === state.revision) {
           this.#queues.add(queue);
@@ -191,18 +189,15 @@ function visible(changeSet: ChangeSet, before: Records, after: Records): Visible
     revision,
     timeMs,
     changes,
-    weightBytes: changes.reduce((sum, change) => sum + weightOf(change), 0),
+    weightBytes: changes.reduce((sum, change) => sum + change.weightBytes, 0),
   };
 }
 
-/** Roughly what a change takes on the wire and in memory. */
-function weightOf(change: VisibleCommit["changes"][number]): number {
-  if (change.kind === "CONTAINER") return 2_000;
-  return 500 + 150 * ((change.before?.containers.length ?? 0) + (change.after?.containers.length ?? 0));
-}
-
-const seen = (commit: VisibleCommit, filters: Filters): readonly Change[] =>
-  commit.changes.flatMap((change) => throughFilter(change, filters) ?? []);
+const seen = (commit: VisibleCommit, filters: Filters): readonly Told[] =>
+  commit.changes.flatMap((visibleChange) => {
+    const change = throughFilter(visibleChange, filters);
+    return change === undefined ? [] : [{ change, weightBytes: visibleChange.weightBytes }];
+  });
 
 function added(name: string, records: Records, filters: Filters): Change | undefined {
   if (name.startsWith("groups/")) {

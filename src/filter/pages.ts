@@ -3,6 +3,7 @@ import { hash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { PageTokenError } from "./errors.js";
 import type { Comparator, Test } from "./value-types.js";
+import { weightOf } from "./weight.js";
 
 /** A list as it is now. It may change while a page of it is cut. */
 export interface Listed<T> {
@@ -67,7 +68,7 @@ export async function pageOf<T>(list: Listed<T>, query: PageQuery<T>): Promise<P
   let weightBytes = 0;
   for (const named of found.slice(0, query.pageSize)) {
     if (weightBytes > query.maxPageBytes) break;
-    weightBytes += Buffer.byteLength(JSON.stringify(named.entry));
+    weightBytes += weightOf(named.entry);
     shown.push(named);
   }
   const last = shown.length < found.length ? shown.at(-1) : undefined;

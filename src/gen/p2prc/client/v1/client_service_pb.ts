@@ -214,7 +214,7 @@ export const ClientService: GenService<{
     output: typeof RemoveGroupResponseSchema;
   },
   /**
-   * Watch streams every change of containers and groups; one message is one commit.
+   * Watch streams every change of containers and groups; one message is one commit, unless that is very large.
    *
    * @generated from rpc p2prc.client.v1.ClientService.Watch
    */

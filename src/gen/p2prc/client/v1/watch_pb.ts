@@ -33,7 +33,7 @@ export type WatchRequest = Message<"p2prc.client.v1.WatchRequest"> & {
   kinds: WatchRequest_Kind[];
 
   /**
-   * Which containers, as docs/filters.md says; empty = all. One that leaves the filter is REMOVED. Example: `gpu = true`.
+   * Which containers, as docs/filters.md says; empty = all. One that leaves the filter is REMOVED. Example: `spec.gpu = true`.
    *
    * @generated from field: string container_filter = 2;
    */
@@ -110,13 +110,14 @@ export const WatchRequest_KindSchema: GenEnum<WatchRequest_Kind> = /*@__PURE__*/
   enumDesc(file_p2prc_client_v1_watch, 0, 0);
 
 /**
- * WatchResponse is one commit, a part of the initial state, or a sign of life.
+ * WatchResponse is one commit, or a part of a very large one, a part of the initial state, or a sign of life.
  *
  * @generated from message p2prc.client.v1.WatchResponse
  */
 export type WatchResponse = Message<"p2prc.client.v1.WatchResponse"> & {
   /**
-   * The commit, opaque: as start_revision it continues after this message; empty in INITIAL, which cannot be continued.
+   * The commit, opaque: as start_revision it continues after this message. Empty in INITIAL, which cannot be continued,
+   * and in all but the last message of a commit of more than 1 MiB, which comes in several.
    *
    * @generated from field: string revision = 1;
    */
@@ -130,7 +131,7 @@ export type WatchResponse = Message<"p2prc.client.v1.WatchResponse"> & {
   type: WatchResponse_Type;
 
   /**
-   * What changed, all of it in one message.
+   * What changed; all of it in one message, unless that would be more than 1 MiB.
    *
    * @generated from field: repeated p2prc.client.v1.Change changes = 3;
    */
