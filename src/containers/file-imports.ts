@@ -6,7 +6,7 @@ import type { RecordValue } from "../store/contract.js";
 import { failpoint } from "../system/failpoint.js";
 import { change, type ChangeDeps, type Draft } from "./change.js";
 import { containerLimits } from "./limits.js";
-import { enterGroup, leaveGroup, type Member } from "./membership.js";
+import { endGroup, enterGroup, leaveGroup, type Member } from "./membership.js";
 import { isGroupId } from "./names.js";
 import type { ContainerRecord, IntentRecord, SpecRecord, TombstoneRecord } from "./records.js";
 import { untrack } from "./removals.js";
@@ -43,17 +43,19 @@ interface Refusals {
 /** Files are the operator's own: addresses in them are contacted as they stand. */
 export const fileImports =
   (deps: FileImportsDeps): ImportChanges =>
-  async (changes) => {
+  async (changes, appeared) => {
     const refusals: Refusals = { containers: new Set(), groups: new Set(), members: new Map() };
     await removeMembers(deps, changes.removedMembers);
-    for (const id of changes.removedGroups) await change(deps, (draft) => endGroup(draft, deps, id));
+    for (const id of changes.removedGroups) await change(deps, (draft) => endKnownGroup(draft, deps, id));
     await inBatches(deps, changes.removedContainers, smallBytes, (draft, key) => {
       if (draft.get("container", key) !== undefined) untrack(draft, deps, key, "REMOVED_FROM_FILE");
       else closeImported(draft, key);
     });
     failpoint("import.removals");
     const added = takenOver(changes.addedContainers, ({ key }) => refusals.containers.add(key));
-    await inBatches(deps, added, bytesOf, (draft, entry) => addEntry(draft, deps, entry, refusals));
+    await inBatches(deps, added, bytesOf, (draft, entry) =>
+      addEntry(draft, deps, entry, appeared.containersMs, refusals),
+    );
     const changed = takenOver(changes.changedContainers, ({ key }) =>
       deps.logger.warn(
         { container: key },
@@ -63,8 +65,8 @@ export const fileImports =
     await inBatches(deps, changed, bytesOf, (draft, entry) => changeEntry(draft, entry));
     failpoint("import.containers");
     for (const { id, memberKeys } of changes.addedGroups) {
-      await change(deps, (draft) => addGroup(draft, deps, id, refusals));
-      await addMembers(deps, id, memberKeys, refusals);
+      const isTaken = await change(deps, (draft) => addGroup(draft, deps, id, appeared.groupsMs, refusals));
+      if (isTaken) await addMembers(deps, id, memberKeys, refusals);
     }
     for (const [groupId, keys] of byGroup(changes.addedMembers)) {
       await addMembers(deps, groupId, keys, refusals);
@@ -115,7 +117,13 @@ function takenOver(
   });
 }
 
-function addEntry(draft: Draft, { clock }: ChangeDeps, entry: TrackedEntry, refusals: Refusals): void {
+function addEntry(
+  draft: Draft,
+  { clock }: ChangeDeps,
+  entry: TrackedEntry,
+  appearedMs: number,
+  refusals: Refusals,
+): void {
   const { key, address, id, raw, ipAddressText } = entry;
   const nowMs = clock.nowMs();
   if (id === "") {
@@ -141,7 +149,7 @@ function addEntry(draft: Draft, { clock }: ChangeDeps, entry: TrackedEntry, refu
     refusals.containers.add(key);
     return;
   }
-  if (draft.get("container", key) !== undefined || isGone(draft.get("tombstone", key), nowMs)) return;
+  if (draft.get("container", key) !== undefined || isGone(draft.get("tombstone", key), appearedMs)) return;
   draft.put("container", key, {
     ...describedBy(raw),
     address,
@@ -166,11 +174,14 @@ function changeEntry(draft: Draft, { key, raw, ipAddressText }: TrackedEntry): v
   draft.put("container", key, { ...record, ports, sshUsername });
 }
 
-/** A node that confirmed a removal has no such container any more, and never gives its id again. */
-function isGone(tombstone: TombstoneRecord | undefined, nowMs: number): boolean {
+/**
+ * A node that confirmed a removal has no such container any more, and never gives its id again. For the others the age
+ * of the file counts: it may be our own, from before a crash, however long ago that was.
+ */
+function isGone(tombstone: TombstoneRecord | undefined, appearedMs: number): boolean {
   if (tombstone === undefined) return false;
   const isByFile = tombstone.reason === "REMOVED_FROM_FILE" || tombstone.reason === "FORGOTTEN";
-  return !isByFile || nowMs - tombstone.removeTimeMs < staleMs;
+  return !isByFile || appearedMs - tombstone.removeTimeMs < staleMs;
 }
 
 const noSpec: SpecRecord = {
@@ -197,11 +208,23 @@ function closeImported(draft: Draft, key: string): void {
   if (draft.get("intent", id)?.imported !== undefined) draft.delete("intent", id);
 }
 
-function addGroup(draft: Draft, { clock }: ChangeDeps, id: string, refusals: Refusals): void {
-  if (!isGroupId(id)) refusals.groups.add(id);
-  else if (draft.get("group", id) === undefined) {
-    draft.put("group", id, { id, createTimeMs: clock.nowMs(), memberCount: 0, changeCount: 0 });
+/** @returns false for a group that ended: the file is from before, and so are its members there */
+function addGroup(
+  draft: Draft,
+  { clock }: ChangeDeps,
+  id: string,
+  appearedMs: number,
+  refusals: Refusals,
+): boolean {
+  if (!isGroupId(id)) {
+    refusals.groups.add(id);
+    return true;
   }
+  const ended = draft.get("ended", id);
+  if (ended !== undefined && appearedMs - ended.endTimeMs < staleMs) return false;
+  if (draft.get("group", id) === undefined)
+    draft.put("group", id, { id, createTimeMs: clock.nowMs(), memberCount: 0, changeCount: 0 });
+  return true;
 }
 
 /** Others know no limits: a group of theirs may have more members than one commit can look at. */
@@ -252,10 +275,9 @@ async function removeMembers(deps: ChangeDeps, removed: readonly Membership[]): 
   }
 }
 
-function endGroup(draft: Draft, { state }: ChangeDeps, id: string): void {
+function endKnownGroup(draft: Draft, { state, clock }: ChangeDeps, id: string): void {
   if (draft.get("group", id) === undefined) return;
-  leaveGroup(draft, id, state.membersOf(id).map(memberOf));
-  draft.delete("group", id);
+  endGroup(draft, id, state.membersOf(id).map(memberOf), clock.nowMs());
 }
 
 /** Who leaves is known by its key alone. */

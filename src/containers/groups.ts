@@ -5,7 +5,7 @@ import { requireSame } from "./intents.js";
 import { ContainerError } from "./errors.js";
 import { containerLimits } from "./limits.js";
 import { findContainer } from "./lookup.js";
-import { enterGroup, groupNotFound, leaveGroup, type Member } from "./membership.js";
+import { endGroup, enterGroup, groupNotFound, leaveGroup, type Member } from "./membership.js";
 import { groupName, readContainerName, readGroupName } from "./names.js";
 import type { Records } from "./tracked-state.js";
 import { notTracked } from "./remove-errors.js";
@@ -109,8 +109,7 @@ export class Groups {
       }
       if (!removesContainers) requireEtag(this.#shown(id), etag);
       const members = this.#deps.state.membersOf(id).map((key) => memberOf(this.#deps.state, key));
-      leaveGroup(draft, id, members);
-      draft.delete("group", id);
+      endGroup(draft, id, members, this.#deps.clock.nowMs());
     });
     return { group: before, isRemoved: true, results };
   }

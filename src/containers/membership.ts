@@ -86,5 +86,12 @@ export function leaveGroup(draft: Draft, groupId: string, members: readonly Memb
   });
 }
 
+/** Ends a group and every membership in it. @throws {ContainerError} GROUP_NOT_FOUND */
+export function endGroup(draft: Draft, id: string, members: readonly Member[], nowMs: number): void {
+  leaveGroup(draft, id, members);
+  draft.delete("group", id);
+  draft.put("ended", id, { id, endTimeMs: nowMs });
+}
+
 export const groupNotFound = (id: string): ContainerError =>
   new ContainerError("GROUP_NOT_FOUND", "there is no such group", { metadata: { group: groupName(id) } });

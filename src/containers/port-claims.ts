@@ -6,7 +6,7 @@ import { change, type ChangeDeps, type Draft } from "./change.js";
 import { ContainerError } from "./errors.js";
 import { findContainer } from "./lookup.js";
 import { containerName, readContainerName } from "./names.js";
-import { notTracked } from "./removals.js";
+import { notTracked } from "./remove-errors.js";
 import type { ContainerRecord } from "./records.js";
 
 /** Finds the first ports that nothing runs on, and marks them, all or none. @throws {ContainerError} PORTS_EXHAUSTED */

@@ -19,6 +19,7 @@ export const keyOf = {
   intent: (id: string): string => `i/${id}`,
   request: (id: string): string => `r/${id}`,
   tombstone: (key: string): string => `t/${key}`,
+  ended: (id: string): string => `e/${id}`,
   lineage: (name: string): string => `l/${name}`,
   heartbeat: (gateway: string): string => `o/${gateway}`,
   duty: (name: string): string => `d/${name}`,
@@ -34,6 +35,7 @@ const kindOf: Readonly<Record<string, RecordKind>> = {
   "i/": "intent",
   "r/": "request",
   "t/": "tombstone",
+  "e/": "ended",
   "l/": "lineage",
   "o/": "heartbeat",
   "d/": "duty",
@@ -165,6 +167,12 @@ export interface TombstoneRecord {
   readonly removeTimeMs: number;
 }
 
+/** A group that has ended: a tracking file from before that must not bring it back. */
+export interface EndedRecord {
+  readonly id: string;
+  readonly endTimeMs: number;
+}
+
 export interface RecordOfKind {
   readonly container: ContainerRecord;
   readonly secret: SecretRecord;
@@ -173,6 +181,7 @@ export interface RecordOfKind {
   readonly intent: IntentRecord;
   readonly request: RequestRecord;
   readonly tombstone: TombstoneRecord;
+  readonly ended: EndedRecord;
   readonly lineage: LineageRecord;
   readonly heartbeat: HeartbeatRecord;
   readonly duty: DutyRecord;

@@ -102,6 +102,14 @@ export async function sweep(deps: ChangeDeps): Promise<void> {
       for (const { container } of some) draft.delete("tombstone", keyOfRecord(container));
     });
   }
+  const ended = [...state.all("ended")].filter(
+    ({ endTimeMs }) => endTimeMs + containerLimits.tombstoneKeptMs <= nowMs,
+  );
+  for (const some of slices(ended)) {
+    await change(deps, (draft) => {
+      for (const { id } of some) draft.delete("ended", id);
+    });
+  }
 }
 
 function slices<T>(all: readonly T[]): readonly (readonly T[])[] {

@@ -207,6 +207,7 @@ function namedSubject(key: string, value: RecordValue): (Subject & { readonly na
     case "membership":
     case "group":
     case "request":
+    case "ended":
     case "lineage":
     case "heartbeat":
     case "duty":

@@ -68,8 +68,13 @@ export interface ImportRefusals {
 /**
  * Brings what others did into the state. Resolves when it is durable and visible in `TrackingState`; if it throws, the
  * files stay as they are, and the same changes come again.
+ *
+ * @param appeared when each file was written, by the clock of its disk
  */
-export type ImportChanges = (changes: ForeignChanges) => Promise<ImportRefusals | undefined>;
+export type ImportChanges = (
+  changes: ForeignChanges,
+  appeared: { readonly containersMs: number; readonly groupsMs: number },
+) => Promise<ImportRefusals | undefined>;
 
 export type TrackingFileName = "containers" | "groups";
 

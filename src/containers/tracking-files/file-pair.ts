@@ -57,6 +57,8 @@ export class FilePair {
     ledger: Ledger,
     fingerprints: Fingerprints,
     options: FilePairOptions,
+    /** Keeps for the next start what the ledger knows. */
+    readonly saveLedger: () => Promise<void>,
   ) {
     this.containers = files.containers;
     this.groups = files.groups;
@@ -75,7 +77,7 @@ export class FilePair {
     const theirGroups = foreignOf(groups);
     if (theirContainers === undefined && theirGroups === undefined) return;
     const slices = new Slices(this.#options.clock, this.#options.times.sliceMs);
-    await this.#import(theirContainers, theirGroups, isFirst);
+    await this.#import(theirContainers, theirGroups, isFirst ? "first" : "change");
     if (containers?.kind === "foreign") {
       this.containers.adopt(containers.document, containers.mark);
       await this.#ledger.tookContainers(containers.document, containers.appearedMs, this.#refused, slices);
@@ -89,27 +91,39 @@ export class FilePair {
 
   /** Takes over the groups of a file that is no longer the written one: nothing of ours goes. */
   async takeOver({ document, appearedMs }: Foreign<GroupDocument>): Promise<void> {
-    await this.#import(undefined, { document, appearedMs }, true);
+    await this.#import(undefined, { document, appearedMs }, "addition");
   }
 
   async #import(
     containers: Foreign<TrackedDocument> | undefined,
     groups: Foreign<GroupDocument> | undefined,
-    isFirst: boolean,
+    kind: "first" | "change" | "addition",
   ): Promise<void> {
     const { state, times, logger, importChanges, clock } = this.#options;
-    const { changes, staleCount, untrackedMemberCount } = await mergeForeign({
+    const {
+      changes: all,
+      staleCount,
+      untrackedMemberCount,
+    } = await mergeForeign({
       containers,
       groups,
       state,
-      held: isFirst ? undefined : this.#ledger.held,
+      held: kind === "first" ? undefined : this.#ledger.held,
       removals: this.#ledger.removals,
       lastTracked: this.containers.disk,
       fingerprints: this.#fingerprints,
       slices: new Slices(clock, times.sliceMs),
       times,
     });
-    if (!isEmpty(changes)) this.#refuse((await importChanges(changes)) ?? {});
+    const changes = kind === "addition" ? { ...all, removedGroups: [], removedMembers: [] } : all;
+    if (!isEmpty(changes)) {
+      const nowMs = clock.nowMs();
+      const appeared = {
+        containersMs: containers?.appearedMs ?? nowMs,
+        groupsMs: groups?.appearedMs ?? nowMs,
+      };
+      this.#refuse((await importChanges(changes, appeared)) ?? {});
+    }
     const counts = { ...countsOf(changes), staleCount, untrackedMemberCount };
     if (Object.values(counts).some((count) => count > 0))
       logger.info(counts, "tracking files of others merged");
@@ -133,6 +147,19 @@ export class FilePair {
     for (const entry of state.containers()) wanted.set(entry.key, entry);
     const groups = [...state.groups()];
     const slices = new Slices(clock, times.sliceMs);
+    if (await this.#ledger.announce(wanted, groups, slices)) await this.saveLedger();
+    try {
+      return await this.#writeBoth(wanted, groups, slices);
+    } finally {
+      this.#ledger.endAnnouncement();
+    }
+  }
+
+  async #writeBoth(
+    wanted: ReadonlyMap<string, TrackedEntry>,
+    groups: readonly GroupEntry[],
+    slices: Slices,
+  ): Promise<WriteResult> {
     // What the state refused stands in the tracked file all the same, and so it may in groups.
     const trackedOnDisk = (key: string): TrackedEntry | undefined => {
       const standing = this.containers.disk.byKey.get(key);

@@ -44,7 +44,7 @@ export class GroupFileNames {
       if (!(await exists(names.plural))) return false;
       this.#retiring = pair.groups;
       pair.groups = openFile(names.plural);
-      ledger.forgetGroups();
+      ledger.renameGroups();
       return true;
     }
     if (!(await exists(names.singular))) return false;

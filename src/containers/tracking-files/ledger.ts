@@ -1,6 +1,7 @@
 /** What the files held last, and what we took out of them. */
 import type { MirrorTimes } from "../../store/mirror/limits.js";
-import { hold, type HeldEntry, type Removal } from "../../store/mirror/merge-keys.js";
+import { hold, type HeldEntry, notYetMs, type Removal } from "../../store/mirror/merge-keys.js";
+import type { GroupEntry, TrackedEntry } from "./contract.js";
 import type { Fingerprints } from "./entry.js";
 import type { Slices } from "../../store/mirror/slices.js";
 import { type Held, membershipsOf, type Removals } from "./foreign-changes.js";
@@ -13,15 +14,42 @@ type Times = Pick<MirrorTimes, "removalKeptMs" | "maxRemovals">;
 class Shelf {
   held: ReadonlyMap<string, HeldEntry>;
   readonly removals: Map<string, Removal>;
+  readonly #coming = new Map<string, HeldEntry>();
 
   constructor(held: ReadonlyMap<string, HeldEntry>, removals: ReadonlyMap<string, Removal>) {
     this.held = held;
     this.removals = new Map(removals);
   }
 
+  /** What the next start is to know: also what a write under way adds or changes. */
+  get known(): ReadonlyMap<string, HeldEntry> {
+    return this.#coming.size === 0 ? this.held : new Map([...this.held, ...this.#coming]);
+  }
+
+  /** We are about to write the file. @returns whether it will hold what it did not hold */
+  async announce(entries: Iterable<readonly [string, string]>, slices: Slices): Promise<boolean> {
+    this.#coming.clear();
+    for (const [key, fingerprint] of entries) {
+      const old = this.held.get(key);
+      if (old === undefined) this.#coming.set(key, { fingerprint, sinceMs: notYetMs, textSinceMs: notYetMs });
+      else if (old.fingerprint !== fingerprint)
+        this.#coming.set(key, { ...old, fingerprint, textSinceMs: notYetMs, previous: old.fingerprint });
+      if (slices.isOver) await slices.rest();
+    }
+    return this.#coming.size > 0;
+  }
+
+  /** It is written, or is not going to be. */
+  endAnnouncement(): void {
+    this.#coming.clear();
+  }
+
   /** Others wrote the file, and that has been merged. */
   async took(entries: ReadonlyMap<string, string>, writtenMs: number, slices: Slices): Promise<void> {
-    this.held = await hold(entries, this.held, writtenMs, slices);
+    const held = await hold(entries, this.held, writtenMs, slices);
+    // What was announced and is not there may stand under the file's other name, from before a crash.
+    for (const [key, old] of this.held) if (old.sinceMs === notYetMs && !held.has(key)) held.set(key, old);
+    this.held = held;
   }
 
   /** We wrote the file: what it held and does not hold now, we removed. */
@@ -42,7 +70,15 @@ class Shelf {
       if (!isOver) break;
       this.removals.delete(key);
     }
-    await this.took(entries, writtenMs, slices);
+    this.held = await hold(entries, this.held, writtenMs, slices);
+  }
+
+  /** The file has another name from now on, and may hold nothing yet: its absences say nothing. */
+  rename(): void {
+    const renamed = [...this.held].map(
+      ([key, old]) => [key, { ...old, sinceMs: notYetMs, textSinceMs: notYetMs }] as const,
+    );
+    this.held = new Map(renamed);
   }
 }
 
@@ -50,8 +86,8 @@ export class Ledger {
   readonly #containers: Shelf;
   readonly #fingerprints: Fingerprints;
   readonly #times: Times;
-  #groups: Shelf;
-  #members: Shelf;
+  readonly #groups: Shelf;
+  readonly #members: Shelf;
   /** Whether it differs from what was saved. */
   isDirty = true;
 
@@ -79,10 +115,44 @@ export class Ledger {
     };
   }
 
+  /** What the next start is to know of the files, where a write under way may end at any moment. */
+  get known(): Held {
+    return { containers: this.#containers.known, groups: this.#groups.known, members: this.#members.known };
+  }
+
+  /** We are about to write the files. @returns whether the next start would not know all that they will hold */
+  async announce(
+    containers: ReadonlyMap<string, TrackedEntry>,
+    groups: readonly GroupEntry[],
+    slices: Slices,
+  ): Promise<boolean> {
+    const isNew = [
+      await this.#containers.announce(fingerprintsOf(containers, this.#fingerprints), slices),
+      await this.#groups.announce(
+        groups.map((group) => [group.id, membersFingerprint(group)]),
+        slices,
+      ),
+      await this.#members.announce(membershipsOf(groups), slices),
+    ].includes(true);
+    this.isDirty ||= isNew;
+    return isNew;
+  }
+
+  endAnnouncement(): void {
+    for (const shelf of [this.#containers, this.#groups, this.#members]) shelf.endAnnouncement();
+  }
+
   /** The group file has another name from now on: what is not in it yet, nobody removed. */
+  renameGroups(): void {
+    this.#groups.rename();
+    this.#members.rename();
+    this.isDirty = true;
+  }
+
+  /** The group file was moved aside. */
   forgetGroups(): void {
-    this.#groups = new Shelf(new Map(), this.#groups.removals);
-    this.#members = new Shelf(new Map(), this.#members.removals);
+    this.#groups.held = new Map();
+    this.#members.held = new Map();
     this.isDirty = true;
   }
 
@@ -148,6 +218,13 @@ export class Ledger {
     }
     return texts;
   }
+}
+
+function* fingerprintsOf(
+  entries: ReadonlyMap<string, TrackedEntry>,
+  fingerprints: Fingerprints,
+): Generator<readonly [string, string]> {
+  for (const [key, entry] of entries) yield [key, fingerprints.of(entry)];
 }
 
 export interface Refused {

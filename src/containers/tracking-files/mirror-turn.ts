@@ -71,7 +71,7 @@ export class MirrorTurn {
     const ledger = new Ledger(known, this.#fingerprints, times);
     const lastPath = isFirst ? undefined : last.groupsPath;
     const groupsPath = "path" in groups ? groups.path : await startingPath(groups, lastPath);
-    if (lastPath !== undefined && lastPath !== groupsPath) ledger.forgetGroups();
+    if (lastPath !== undefined && lastPath !== groupsPath) ledger.renameGroups();
     for (const path of [...this.paths, this.#options.ledgerPath]) await removeTemporaries(path);
     const pair = new FilePair(
       {
@@ -81,6 +81,7 @@ export class MirrorTurn {
       ledger,
       this.#fingerprints,
       this.#options,
+      () => this.saveLedger(),
     );
     if (isFirst) {
       const result = await importFirst(pair, acceptsLoss);
@@ -111,6 +112,8 @@ export class MirrorTurn {
     await pair.merge(containers, containers.kind === "failed" ? undefined : groups, false);
     const isNamedAnew = groups.kind !== "failed" && (await this.#names?.settle(pair)) === true;
     const isForeign = containers.kind !== "same" || groups.kind !== "same" || isNamedAnew;
+    // What was merged must not come again at the next start: it may be removed by then.
+    if (isForeign) await this.saveLedger();
     const result = mayWrite || isForeign ? await pair.write() : "IDLE";
     if (result === "CURRENT") await this.#names?.retire();
     if (clock.monotonicMs() - this.#savedMs >= this.#options.times.pollMs) await this.saveLedger();
@@ -123,7 +126,7 @@ export class MirrorTurn {
     const ledger = this.#ledger;
     const pair = this.#pair;
     if (ledger?.isDirty !== true || pair === undefined) return;
-    const { held, removals } = ledger;
+    const { known: held, removals } = ledger;
     const last = { lineage: state.lineage, groupsPath: pair.groups.path, held, removals };
     this.#savedMs = clock.monotonicMs();
     try {

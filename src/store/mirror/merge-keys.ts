@@ -13,6 +13,12 @@ export interface HeldEntry {
   readonly previous?: string;
 }
 
+/**
+ * Since when the file holds what is yet to be written: nobody who writes it now can have known that. A process that is
+ * killed on the way finds its own file at the next start, and would else take for theirs what it removed meanwhile.
+ */
+export const notYetMs = Number.MAX_SAFE_INTEGER;
+
 /** An entry that we took out of the file. */
 export interface Removal {
   readonly fingerprint: string;
@@ -102,11 +108,17 @@ export async function hold(
     if (slices.isOver) await slices.rest();
     const old = before.get(key);
     if (old === undefined) held.set(key, { fingerprint, sinceMs: writtenMs, textSinceMs: writtenMs });
-    else if (old.fingerprint === fingerprint) held.set(key, old);
+    else if (old.fingerprint === fingerprint) held.set(key, heldBy(old, writtenMs));
     else {
-      const { sinceMs } = old;
+      const { sinceMs } = heldBy(old, writtenMs);
       held.set(key, { fingerprint, sinceMs, textSinceMs: writtenMs, previous: old.fingerprint });
     }
   }
   return held;
 }
+
+/** What was announced stands there now. */
+const heldBy = (old: HeldEntry, writtenMs: number): HeldEntry =>
+  old.textSinceMs === notYetMs
+    ? { ...old, sinceMs: Math.min(old.sinceMs, writtenMs), textSinceMs: writtenMs }
+    : old;
