@@ -27,8 +27,9 @@ import { openPluginService } from "./plugins/service.js";
 import { resolveName } from "./peer-api/resolve-name.js";
 import { buildTableForm } from "./peer-api/table-form.js";
 import { registerClientService } from "./rpc/client-service.js";
-import { openLmdbStore } from "./store/lmdb-store.js";
+import { tellStateAge } from "./rpc/state-age.js";
 import { RecordView } from "./store/view.js";
+import { type OpenStore, openStateStore, ownFolder, type StoreStats } from "./state.js";
 import { mapErrors } from "./rpc/error-mapping.js";
 import { validateRequests } from "./rpc/validation.js";
 
@@ -45,8 +46,18 @@ export interface App {
   /** `http://host:port`; absent without `listen`. */
   readonly url: string | undefined;
   readonly socketPath: string;
+  /** How the store of the state is, for metrics. */
+  state(): StateStanding;
   /** Drains, and resolves when every socket is gone. */
   close(): Promise<void>;
+}
+
+export interface StateStanding {
+  readonly backend: "embedded" | "redis";
+  /** Since when the store does not answer, wall clock in milliseconds since 1970; undefined while it does. */
+  readonly behindSinceMs: number | undefined;
+  /** Absent for the embedded store. */
+  readonly counters: StoreStats | undefined;
 }
 
 /** How long a P2PRC server beside us may take to answer on loopback, in milliseconds. */
@@ -70,6 +81,7 @@ export async function openApp({ config, logger, listen }: AppOptions): Promise<A
   }
   // The socket comes first: whoever serves it owns the folder, and with it the state. Early calls wait.
   const opening = deferred<OpenState>();
+  let state: OpenState | undefined;
   const gateway = await takeBaseFolder(socketPath, () =>
     openGateway({
       ...(listen ? { listen: config.listen } : {}),
@@ -81,33 +93,40 @@ export async function openApp({ config, logger, listen }: AppOptions): Promise<A
           plugins: opening.promise.then(({ plugins }) => plugins),
           caller: door === "socket" ? "operator" : "remote",
         }),
-      interceptors: [mapErrors(logger), validateRequests()],
+      interceptors: [
+        mapErrors(logger),
+        tellStateAge(() => state?.standing().behindSinceMs, systemClock),
+        validateRequests(),
+      ],
       corsOrigins: config.corsOrigins,
       logger,
     }),
   );
-  let state: OpenState;
+  gateway.setServing(false);
   try {
     state = await openState(config, logger, ipTable, draining.signal);
+    state.onStanding((isBehind) => gateway.setServing(!isBehind && !draining.signal.aborted));
     opening.resolve(state);
   } catch (error) {
     opening.reject(error);
     await gateway.close(0);
     throw error;
   }
+  const opened = state;
   return {
     url: gateway.url,
     socketPath,
+    state: opened.standing,
     async close() {
       draining.abort();
       gateway.setServing(false);
       // Before the socket goes, and with it the ownership of the folder: outcomes are still written.
-      await state.plugins.close();
-      await state.containers.close();
+      await opened.plugins.close();
+      await opened.containers.close();
       await gateway.close();
       // A caller who was cut off leaves a crawl behind that has not written yet.
       await ipTable.close();
-      await state.close();
+      await opened.close();
     },
   };
 }
@@ -115,10 +134,13 @@ export async function openApp({ config, logger, listen }: AppOptions): Promise<A
 interface OpenState {
   readonly containers: ContainerService;
   readonly plugins: PluginService;
+  readonly standing: () => StateStanding;
+  /** Tells how it is, and each time that changes: whether the store does not answer. */
+  readonly onStanding: (tell: (isBehind: boolean) => void) => void;
   close(): Promise<void>;
 }
 
-/** Opens the state of containers and groups, in the base folder. @throws {StoreError} */
+/** Opens the state of containers and groups. @throws {ConfigError}, {StoreError}, {FileError} */
 async function openState(
   config: GatewayConfig,
   logger: Logger,
@@ -126,11 +148,13 @@ async function openState(
   draining: AbortSignal,
 ): Promise<OpenState> {
   const ownKey = ownKeyOf(config, logger);
-  const store = await openLmdbStore({ folder: join(config.baseDir, ".p2prc", "state") });
+  const opened = await openStateStore(config, logger);
+  const { store, home, stats } = opened;
+  let view: RecordView | undefined;
   try {
-    const view = await RecordView.open(store, logger);
+    view = await RecordView.open(store, logger);
     const containers = await openContainerService({
-      store,
+      ...partsOf(opened, config),
       view,
       clock: systemClock,
       logger,
@@ -141,9 +165,6 @@ async function openState(
       livenessIntervalMs: config.lookIntervalSeconds * 1_000,
       newId: () => uuidv7(),
       ownPublicKey: async () => (await ownKey()).publicKeyLine,
-      gatewayId: uuidv7(),
-      // One process owns the state: every other owner has ended.
-      isOwnerGone: () => true,
       trackingFiles: {
         containersPath: config.original.trackContainersPath,
         groups: config.original.groupTrackContainersNames ?? {
@@ -158,15 +179,23 @@ async function openState(
       privateKeyPath: async () => (await ownKey()).privateKeyPath,
       draining,
     });
+    const shown = view;
     return {
       containers,
       plugins,
+      standing: () => ({
+        backend: home.backend,
+        behindSinceMs: shown.behindSinceMs,
+        counters: stats(),
+      }),
+      onStanding: (tell) => shown.onStanding(tell),
       async close() {
-        await view.close();
+        await shown.close();
         await store.close();
       },
     };
   } catch (error) {
+    await view?.close();
     await store.close();
     throw error;
   }
@@ -193,6 +222,11 @@ async function openPlugins(
     home: config.homeDir,
     newRunId: () => uuidv7(),
   });
+}
+
+function partsOf({ store, home, gatewayId, isOwnerGone }: OpenStore, config: GatewayConfig) {
+  const sharing = { journalPath: join(ownFolder(config), "seen.journal") };
+  return { store, gatewayId, isOwnerGone, ...(home.backend === "redis" ? { sharing } : {}) };
 }
 
 /** The gateway's own SSH key is made at the first start. A key that cannot be used fails creations, and nothing else. */

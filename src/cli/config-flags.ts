@@ -7,6 +7,9 @@ export const clientSettings: readonly Setting<unknown>[] = [
   settings.base,
   settings.allowCidrs,
   settings.publicIp,
+  settings.redis,
+  settings.redisPasswordFile,
+  settings.namespace,
   settings.logLevel,
   settings.config,
 ];

@@ -4,6 +4,8 @@ import { ConfigError } from "./errors.js";
 import { readJsonObject } from "./json-file.js";
 import { isLoopback, type ListenAddress } from "./listen.js";
 import { type OriginalConfig, readOriginalConfig } from "./original-config.js";
+import { readPassword } from "./password-file.js";
+import type { RedisUrl } from "./redis-url.js";
 import type { LogLevel, PublicIpSource } from "./schemas.js";
 import { type Setting, settings } from "./settings.js";
 import {
@@ -36,6 +38,12 @@ export interface GatewayConfig {
   readonly acceptLoss: boolean;
   /** Between two looks at a tracked container; 0 = none are made. */
   readonly lookIntervalSeconds: number;
+  /** Where the state is shared with other gateways; absent = it is in the base folder. */
+  readonly redis?: RedisUrl;
+  /** Whether its password stands in a flag, which every user of the machine can read. */
+  readonly isPasswordInFlag: boolean;
+  /** Of the state in Redis. */
+  readonly namespace: string;
   readonly logLevel: LogLevel;
   /** Where programs are looked for, as `$PATH` has it; empty = nowhere. */
   readonly searchPath: string;
@@ -77,6 +85,8 @@ export function loadConfig({ flags, env, cwd }: ConfigSources): GatewayConfig {
     corsOrigins: read(settings.corsOrigins, sources),
     acceptLoss: read(settings.acceptLoss, sources),
     lookIntervalSeconds: read(settings.lookIntervalSeconds, sources),
+    ...readRedis(sources, cwd),
+    namespace: read(settings.namespace, sources),
     logLevel: read(settings.logLevel, sources),
     searchPath: env["PATH"] ?? "",
     homeDir: env["HOME"] ?? "",
@@ -153,6 +163,24 @@ function readListen(sources: readonly Source[]): ListenAddress {
     given,
     `other machines could call the gateway, without TLS and authentication; ${settings.insecureBind.flag} allows it`,
   );
+}
+
+function readRedis(
+  sources: readonly Source[],
+  cwd: string,
+): Pick<GatewayConfig, "redis" | "isPasswordInFlag"> {
+  const given = find(settings.redis, sources);
+  const file = find(settings.redisPasswordFile, sources);
+  if (given === undefined) {
+    if (file === undefined) return { isPasswordInFlag: false };
+    throw refused(settings.redisPasswordFile, file, `it comes without ${settings.redis.flag}`);
+  }
+  const redis = accept(settings.redis, given);
+  const isPasswordInFlag = redis.hasPassword && given.origin === `flag ${settings.redis.flag}`;
+  if (file === undefined) return { redis, isPasswordInFlag };
+  if (redis.hasPassword) throw refused(settings.redisPasswordFile, file, "the URL has a password of its own");
+  const path = resolve(cwd, accept(settings.redisPasswordFile, file));
+  return { redis: redis.withPassword(readPassword(path)), isPasswordInFlag };
 }
 
 const read = <T>(setting: Setting<T>, sources: readonly Source[]): T =>

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { canonicalIp, formatCidr, parseCidr } from "../peer-api/address.js";
 import { type ListenAddress, parseListenAddress } from "./listen.js";
+import { parseNamespace, parseRedisUrl } from "./redis-url.js";
 
 /** How the own public address is learnt: asked at a URL (JSON with the field `query`), told, or not at all. */
 export type PublicIpSource =
@@ -86,6 +87,8 @@ export const schemas = {
   publicIp: readBy(readPublicIp).readonly(),
   isOn: z.boolean(),
   seconds: readBy(readSeconds),
+  redis: readBy(parseRedisUrl),
+  namespace: readBy(parseNamespace),
   origins: z.array(readBy(readOrigin)).readonly(),
   logLevel: z.enum(logLevels),
 };

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { cors } from "@connectrpc/connect";
+import { stateAgeHeader } from "../rpc/state-age.js";
 import type { OriginPolicy } from "./origin-policy.js";
 import type { NodeResponse } from "./response-limits.js";
 
@@ -17,7 +18,7 @@ export function setCorsHeaders(
   response.setHeader("Vary", "Origin");
   if (headers.origin === undefined || !policy.corsOrigins.has(headers.origin)) return;
   response.setHeader("Access-Control-Allow-Origin", headers.origin);
-  response.setHeader("Access-Control-Expose-Headers", cors.exposedHeaders.join(", "));
+  response.setHeader("Access-Control-Expose-Headers", [...cors.exposedHeaders, stateAgeHeader].join(", "));
 }
 
 /** A browser's question whether it may make a call. */

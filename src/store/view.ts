@@ -22,7 +22,7 @@ interface Waiter {
 
 /** How long to wait before a store that failed is asked again, in milliseconds. Doubles. */
 const firstRetryMs = 100;
-const lastRetryMs = 5_000;
+const lastRetryMs = 1_000;
 
 /** All records of a store in memory, as of some commit, following it. Indexes are for listeners to keep. */
 export class RecordView {
@@ -35,6 +35,7 @@ export class RecordView {
   #records: Map<string, StoredRecord>;
   #revision: Revision;
   #behindSinceMs: number | undefined;
+  readonly #standingListeners = new Set<(isBehind: boolean) => void>();
   #following: Promise<void> | undefined;
 
   private constructor(
@@ -76,6 +77,12 @@ export class RecordView {
   /** Since when the store does not answer, wall clock in milliseconds since 1970; undefined while it does. */
   get behindSinceMs(): number | undefined {
     return this.#behindSinceMs;
+  }
+
+  /** Tells at once, and each time that it changes, whether the store does not answer. */
+  onStanding(listener: (isBehind: boolean) => void): void {
+    this.#standingListeners.add(listener);
+    listener(this.#behindSinceMs !== undefined);
   }
 
   get(key: string): StoredRecord | undefined {
@@ -133,13 +140,13 @@ export class RecordView {
       try {
         for await (const changeSet of this.#store.changes(this.#revision, signal)) {
           retryMs = firstRetryMs;
-          this.#behindSinceMs = undefined;
+          this.#setBehind(undefined);
           this.#apply(changeSet);
         }
       } catch (error) {
         if (this.#isClosed()) return;
         if (await this.#resync(error)) continue;
-        this.#behindSinceMs ??= this.#clock.nowMs();
+        this.#setBehind(this.#behindSinceMs ?? this.#clock.nowMs());
         await this.#pause(retryMs);
         retryMs = (await this.#answers()) ? firstRetryMs : Math.min(retryMs * 2, lastRetryMs);
       }
@@ -150,11 +157,17 @@ export class RecordView {
     return this.#closed.signal.aborted;
   }
 
+  #setBehind(sinceMs: number | undefined): void {
+    const hasChanged = (sinceMs === undefined) !== (this.#behindSinceMs === undefined);
+    this.#behindSinceMs = sinceMs;
+    if (hasChanged) for (const listener of this.#standingListeners) listener(sinceMs !== undefined);
+  }
+
   /** Asks whether the store is back: `changes` alone is as silent when nothing happens as when nobody is there. */
   async #answers(): Promise<boolean> {
     try {
       await this.#store.get("any");
-      this.#behindSinceMs = undefined;
+      this.#setBehind(undefined);
       return true;
     } catch {
       return false;
@@ -183,7 +196,7 @@ export class RecordView {
       const changes = difference(this.#records, records);
       this.#logger.warn({ from: this.#revision, to: revision }, "the view was read anew");
       this.#records = new Map(records);
-      this.#behindSinceMs = undefined;
+      this.#setBehind(undefined);
       this.#show(revision, { kind: "resynced", revision, changes });
       return true;
     } catch (error) {

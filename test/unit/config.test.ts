@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { inspect } from "node:util";
 import { dirname, join } from "node:path";
 import { type ConfigSources, type GatewayConfig, loadConfig } from "../../src/config/config.js";
 import { ConfigError } from "../../src/config/errors.js";
+import { parseRedisUrl } from "../../src/config/redis-url.js";
 import { isLoopback } from "../../src/config/listen.js";
 import { allSettings, type Setting, settings } from "../../src/config/settings.js";
 
@@ -38,7 +40,10 @@ function refusal(sources: Partial<ConfigSources>): string {
 
 /** Two values of each setting, as the environment has them, as flags and file have them, and as the result has them. */
 const examples: Readonly<
-  Record<Exclude<keyof typeof settings, "base" | "config">, readonly (readonly [string, unknown, unknown])[]>
+  Record<
+    Exclude<keyof typeof settings, "base" | "config" | "redisPasswordFile">,
+    readonly (readonly [string, unknown, unknown])[]
+  >
 > = {
   listen: [
     ["127.0.0.1:1", "127.0.0.1:1", { host: "127.0.0.1", port: 1 }],
@@ -79,6 +84,14 @@ const examples: Readonly<
     ],
     ["http://[::1]:8080", ["http://[::1]:8080"], ["http://[::1]:8080"]],
   ],
+  redis: ["redis://one.example", "rediss://me:secret@two.example:6380/3", "redis://[::1]"].map(
+    (url) => [url, url, parseRedisUrl(url).reveal()] as const,
+  ),
+  namespace: [
+    ["a", "a", "a"],
+    ["Team-1.eu_x", "Team-1.eu_x", "Team-1.eu_x"],
+    ["0", "0", "0"],
+  ],
   logLevel: [
     ["debug", "debug", "debug"],
     ["silent", "silent", "silent"],
@@ -89,6 +102,7 @@ const names = Object.keys(examples) as (keyof typeof examples)[];
 
 /** What became of a setting. The bind beyond loopback stands for the switch that allows it. */
 function outcome(name: keyof typeof examples, sources: Partial<ConfigSources>): unknown {
+  if (name === "redis") return load(sources).redis?.reveal();
   if (name !== "insecureBind") return load(sources)[name];
   try {
     return load({ ...sources, flags: { ...sources.flags, listen: "0.0.0.0:1" } }).isOpenBind;
@@ -165,7 +179,7 @@ describe("every setting", () => {
 });
 
 describe("an unknown name", () => {
-  it.each(["redis", "acceptGain", "Listen", "allow-cidr", "__proto__", "constructor"])(
+  it.each(["rediss", "acceptGain", "Listen", "allow-cidr", "__proto__", "constructor"])(
     "as the flag %s stops the start",
     (key) => {
       const flags = Object.fromEntries([[key, "x"]]);
@@ -177,7 +191,7 @@ describe("an unknown name", () => {
     expect(refusal({ flags: { acceptGain: true } })).toContain("unknown flag --accept-gain;");
   });
 
-  it.each(["P2PRC_GATEWAY_REDIS", "P2PRC_GATEWAY_", "P2PRC_GATEWAY_listen", "P2PRC_GATEWAY_ALLOW_CIDRS"])(
+  it.each(["P2PRC_GATEWAY_REDISS", "P2PRC_GATEWAY_", "P2PRC_GATEWAY_listen", "P2PRC_GATEWAY_ALLOW_CIDRS"])(
     "as the environment variable %s stops the start, even if it is empty",
     (name) => {
       expect(refusal({ env: { [name]: "" } })).toMatch(
@@ -190,7 +204,7 @@ describe("an unknown name", () => {
     expect(load({ env: { P2PRC_GATEWA: "x", PATH: "/bin", p2prc_gateway_x: "y" } }).logLevel).toBe("info");
   });
 
-  it.each(["redis", "allowCidrs", "Listen", "--listen", "__proto__"])(
+  it.each(["rediss", "allowCidrs", "Listen", "--listen", "__proto__"])(
     "as the key %s of the file stops the start",
     (key) => {
       const path = writeFile(`{${JSON.stringify(key)}: "x"}`);
@@ -421,5 +435,66 @@ describe("the original's config.json in the base folder", () => {
   it("stops the start when it cannot be read", () => {
     writeFileSync(join(base, "config.json"), "{");
     expect(refusal({})).toContain(`${join(base, "config.json")} is not JSON`);
+  });
+});
+
+describe("the password of Redis", () => {
+  const secret = "s3cret/with@signs";
+  const passwordFile = (text: string): string => {
+    const path = join(base, "password");
+    writeFileSync(path, text);
+    return path;
+  };
+
+  it("is read from a file, which a line break may end", () => {
+    const redisPasswordFile = passwordFile(`${secret}\n`);
+    const { redis } = load({ flags: { redis: "redis://me@one.example:7000/2", redisPasswordFile } });
+    const url = new URL(redis!.reveal());
+    expect([decodeURIComponent(url.password), url.username, url.host, url.pathname]).toEqual([
+      secret,
+      "me",
+      "one.example:7000",
+      "/2",
+    ]);
+  });
+
+  it("is shown by nothing that prints the configuration", () => {
+    const config = load({ env: { P2PRC_GATEWAY_REDIS: "redis://me:s3cret@one.example" } });
+    const printed = [JSON.stringify(config), inspect(config, { depth: 9 }), String(config.redis)].join("\n");
+    expect(printed).toContain("redis://me@one.example");
+    expect(printed).not.toContain("s3cret");
+    expect(config.redis!.reveal()).toBe("redis://me:s3cret@one.example");
+  });
+
+  it("is not quoted by a refusal, however it is spelled", () => {
+    for (const redis of [
+      "redis://me:s3cret@",
+      "http://me:s3cret@x",
+      "redis://me:s3/cret@x/1",
+      "redis://me:s3cret@x/db",
+    ])
+      expect(refusal({ flags: { redis } })).not.toMatch(/cret/);
+  });
+
+  it("stands out where it is given as a flag, for every user of the machine to read", () => {
+    const redis = "redis://:s3cret@one.example";
+    expect(load({ flags: { redis } }).isPasswordInFlag).toBe(true);
+    expect(load({ env: { P2PRC_GATEWAY_REDIS: redis } }).isPasswordInFlag).toBe(false);
+    expect(load({ flags: { redis: "redis://one.example" } }).isPasswordInFlag).toBe(false);
+  });
+
+  it("is given once, for a Redis, in a file that can be read", () => {
+    const redisPasswordFile = passwordFile("x");
+    expect(refusal({ flags: { redis: "redis://:y@h", redisPasswordFile } })).toContain(
+      "a password of its own",
+    );
+    expect(refusal({ flags: { redisPasswordFile } })).toContain("without --redis");
+    const redis = "redis://h";
+    expect(refusal({ flags: { redis, redisPasswordFile: join(base, "none") } })).toContain("ENOENT");
+    expect(refusal({ flags: { redis, redisPasswordFile: passwordFile("\n") } })).toContain("is empty");
+    expect(refusal({ flags: { redis, redisPasswordFile: passwordFile("x".repeat(5_000)) } })).toContain(
+      "larger",
+    );
+    expect(refusal({ flags: { redis, redisPasswordFile: base } })).toContain("is not a file");
   });
 });

@@ -1,0 +1,87 @@
+/** Where the state of a base folder is, and what stands on it: the part of the composition root for `store`. */
+import { join } from "node:path";
+import { v7 as uuidv7 } from "uuid";
+import type { GatewayConfig } from "./config/config.js";
+import { ConfigError } from "./config/errors.js";
+import type { Logger } from "./observability/logger.js";
+import type { StateStore } from "./store/contract.js";
+import { openLmdbStore } from "./store/lmdb-store.js";
+import { openRedisStore } from "./store/redis-store.js";
+import {
+  embeddedFolder,
+  isSameHome,
+  readStateHome,
+  type StateHome,
+  writeStateHome,
+} from "./store/state-home.js";
+import { folderId } from "./system/folder-id.js";
+
+export interface OpenStore {
+  readonly store: StateStore;
+  readonly home: StateHome;
+  /** Names this gateway, and this run of it. */
+  readonly gatewayId: string;
+  /** Whether the gateway of that name is certain to run no more. */
+  readonly isOwnerGone: (owner: string) => boolean;
+  /** For metrics; the embedded store has none. */
+  readonly stats: () => StoreStats | undefined;
+}
+
+/** Counters of a store on another machine, since it was opened. */
+export interface StoreStats {
+  readonly commits: number;
+  readonly conflicts: number;
+  readonly reconnects: number;
+  /** Age of the latest change when it arrived, in milliseconds; undefined before the first. */
+  readonly lagMs: number | undefined;
+}
+
+/** What is ours in a base folder. */
+export const ownFolder = ({ baseDir }: GatewayConfig): string => join(baseDir, ".p2prc");
+
+/** Where the configuration wants the state. */
+export const wantedHome = ({ redis, namespace }: GatewayConfig): StateHome =>
+  redis === undefined ? { backend: "embedded" } : { backend: "redis", namespace };
+
+/**
+ * Opens the state of a base folder. It has one home: another one is refused, or each would know half of the containers.
+ *
+ * @throws {ConfigError} the state is elsewhere; {StoreError}, {FileError}
+ */
+export async function openStateStore(config: GatewayConfig, logger: Logger): Promise<OpenStore> {
+  const home = wantedHome(config);
+  const known = await readStateHome(ownFolder(config));
+  if (known !== undefined && !isSameHome(known, home)) throw new ConfigError(wordsOfMove(known));
+  const opened = await openHome(config, logger);
+  // The embedded state is its own sign.
+  if (known === undefined && home.backend === "redis") await writeStateHome(ownFolder(config), home);
+  return opened;
+}
+
+/** Opens where the configuration wants the state, whatever the folder had before. @throws {StoreError}, {FileError} */
+export async function openHome(config: GatewayConfig, logger: Logger): Promise<OpenStore> {
+  const { redis, namespace } = config;
+  const home = wantedHome(config);
+  const startId = uuidv7();
+  if (redis === undefined) {
+    const store = await openLmdbStore({ folder: embeddedFolder(ownFolder(config)) });
+    // One process owns the folder, and with it the state: every other owner has ended.
+    return { store, home, gatewayId: startId, isOwnerGone: () => true, stats: () => undefined };
+  }
+  if (config.isPasswordInFlag)
+    logger.warn({}, "the password of Redis stands in a flag, which the list of processes shows");
+  const folder = await folderId(join(ownFolder(config), "gateway-id.json"));
+  const store = await openRedisStore({ url: redis.reveal(), namespace, logger });
+  const gatewayId = `${folder}.${startId}`;
+  // One process owns the folder: who had it before has ended.
+  const isOwnerGone = (owner: string): boolean => owner.startsWith(`${folder}.`) && owner !== gatewayId;
+  return { store, home, gatewayId, isOwnerGone, stats: () => store.stats };
+}
+
+function wordsOfMove(known: StateHome): string {
+  const where =
+    known.backend === "embedded"
+      ? "embedded: start without --redis"
+      : `in Redis, namespace ${known.namespace}: start with --redis and --namespace`;
+  return `the state of this base folder is ${where}, or move it first (docs/redis.md)`;
+}
