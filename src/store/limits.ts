@@ -16,6 +16,30 @@ export const storeLimits = {
   historyBytes: 256 * 1024 * 1024,
 } as const;
 
+/** Of the state in Redis. docs/limits.md lists the same rows; a test compares both ways. */
+export const redisLimits = {
+  /** Until a connection is made; also how long the start waits for Redis. */
+  connectTimeoutMs: 10_000,
+  /** A connection that owes replies and brings none for so long is cut. */
+  replyTimeoutMs: 5_000,
+  /** How long a commit whose reply was lost is asked for again. */
+  commitTimeoutMs: 15_000,
+  /** How long anything is asked for again that was not done. */
+  patienceMs: 1_000,
+  /** So soon an idle reader learns that Redis was flushed, or is another one. */
+  feedWaitMs: 2_000,
+  /** Commits on their way at once; more wait in line. */
+  maxCommitsUnderWay: 1_024,
+  /** What those may take. */
+  maxBytesUnderWay: 8 * 1024 * 1024,
+  /** Commits that one answer brings. */
+  maxReadEntries: 256,
+  /** The commit that reaches this is the last one of its answer. */
+  enoughReadBytes: 1024 * 1024,
+  /** What one answer of a scan should take. */
+  scanBytes: 512 * 1024,
+} as const;
+
 /** How much of the history a store keeps. */
 export interface HistoryLimits {
   readonly commits: number;

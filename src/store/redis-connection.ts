@@ -73,9 +73,13 @@ export class RedisConnection {
       signal.throwIfAborted();
       await client.connect();
       if (connection.isEnded) throw connection.#failure;
+      // One round trip before anything that matters: a proxy may take the connection with no Redis behind it, and what
+      // is sent then has an unknown end. It also brings LOADING, BUSY and NOAUTH to light.
+      await connection.send(["PING"]);
       return connection;
     } catch (error) {
       connection.end(error);
+      if (error instanceof RefusedError) throw error;
       if (isErrorReply(error)) throw new RefusedError(error.message);
       throw new ConnectionLostError(wordsOf(connection.#failure), false, error);
     } finally {

@@ -1,5 +1,6 @@
 import { splitRecord } from "./change-rows.js";
 import type { Revision, Snapshot, StoredRecord } from "./contract.js";
+import { redisLimits } from "./limits.js";
 import type { RedisConnection } from "./redis-connection.js";
 import { ConnectionLostError } from "./redis-errors.js";
 import type { RedisKeys } from "./redis-keys.js";
@@ -12,8 +13,7 @@ interface Parts {
   readonly keys: RedisKeys;
 }
 
-/** What one answer of a scan should take; records may be 2 MiB each. */
-const scanBytes = 512 * 1024;
+/** Records are up to 2 MiB each: a scan begins small and follows the size of what it meets. */
 const maxScanCount = 1_000;
 /** How often to begin again when the log was trimmed, or is another one, meanwhile. */
 const maxTries = 3;
@@ -59,7 +59,7 @@ async function scan(
       characters += stored.length;
       records.set(key, { key, ...splitRecord(stored) });
     }
-    const fitting = Math.ceil((count * scanBytes) / Math.max(characters, 1));
+    const fitting = Math.ceil((count * redisLimits.scanBytes) / Math.max(characters, 1));
     count = Math.min(maxScanCount, Math.max(1, Math.min(fitting, count * 2)));
     cursor = next;
   } while (cursor !== "0");

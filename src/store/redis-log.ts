@@ -1,6 +1,7 @@
 import { type ChangeRow, parse, toChanges } from "./change-rows.js";
 import type { ChangeSet, Revision } from "./contract.js";
 import { StoreError } from "./errors.js";
+import { redisLimits } from "./limits.js";
 import type { RedisConnection, RedisReply } from "./redis-connection.js";
 import type { RedisKeys } from "./redis-keys.js";
 import type { RedisScripts } from "./redis-scripts.js";
@@ -24,10 +25,6 @@ export interface LogPart {
   readonly entries: readonly LogEntry[];
 }
 
-/** Read at once: so many commits, or the one that reaches so many bytes. */
-const maxEntries = 256;
-const enoughBytes = 1024 * 1024;
-
 /**
  * Reads the commits after a number, and where the log ends, at one instant.
  *
@@ -37,9 +34,9 @@ export async function readLog(
   connection: RedisConnection,
   { scripts, keys }: { readonly scripts: RedisScripts; readonly keys: RedisKeys },
   after: number,
-  most = maxEntries,
+  most: number = redisLimits.maxReadEntries,
 ): Promise<LogPart> {
-  const args = [String(after), String(most), String(enoughBytes)];
+  const args = [String(after), String(most), String(redisLimits.enoughReadBytes)];
   const reply = await scripts.read.run(connection, [keys.log, keys.meta], args);
   const [head, ...entries] = listOf(reply);
   return { head: typeof head === "string" ? head : undefined, entries: entries.map(decodeEntry) };

@@ -14,7 +14,7 @@ import type {
 import { type EncodedCommit, encodeCommit, requireKey, requireReplacedBytes } from "./encoding.js";
 import { StoreError } from "./errors.js";
 import { Gate } from "./gate.js";
-import { type HistoryLimits, storeLimits } from "./limits.js";
+import { type HistoryLimits, redisLimits, storeLimits } from "./limits.js";
 import { askUntilAnswered, type Attempt } from "./redis-attempts.js";
 import type { RedisConnection, RedisReply } from "./redis-connection.js";
 import { ConnectionLostError } from "./redis-errors.js";
@@ -36,15 +36,11 @@ export interface RedisStoreOptions {
   readonly clock?: Clock;
   /** @default storeLimits */
   readonly history?: HistoryLimits;
-  /** Until a connection is made, in milliseconds; also how long the start waits for Redis. @default 10000 */
+  /** `redisLimits` says what each is; in milliseconds. */
   readonly connectTimeoutMs?: number;
-  /** A connection that owes replies and brings none for so long is cut, in milliseconds. @default 5000 */
   readonly replyTimeoutMs?: number;
-  /** How long a commit whose reply was lost is asked for again, in milliseconds. @default 15000 */
   readonly commitTimeoutMs?: number;
-  /** How long anything is asked for again that was not done, in milliseconds. @default 1000 */
   readonly patienceMs?: number;
-  /** So soon an idle reader learns that Redis was flushed or is another one, in milliseconds. @default 2000 */
   readonly feedWaitMs?: number;
 }
 
@@ -71,9 +67,6 @@ export interface RedisStore extends StateStore {
 
 /** The layout of the keys. A newer one is refused: an older program would drop what it does not know. */
 const schemaVersion = "1";
-/** Commits on their way to Redis at once; more wait here, where they can still be given up. */
-const maxCommitsUnderWay = 1_024;
-const maxBytesUnderWay = 8 * 1024 * 1024;
 
 /**
  * Opens the state that gateways share in Redis; makes it if there is none.
@@ -109,7 +102,7 @@ class SharedStore implements RedisStore {
   readonly #link: RedisLink;
   readonly #feedLink: RedisLink;
   readonly #feed: RedisFeed;
-  readonly #gate = new Gate(maxCommitsUnderWay, maxBytesUnderWay);
+  readonly #gate = new Gate(redisLimits.maxCommitsUnderWay, redisLimits.maxBytesUnderWay);
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #counts = { commits: 0, conflicts: 0, repeats: 0, failures: 0, losses: 0 };
   #closing: Promise<void> | undefined;
@@ -122,9 +115,9 @@ class SharedStore implements RedisStore {
     this.#clock = clock;
     const { historyCommits: commits, historyBytes: bytes } = storeLimits;
     this.#history = options.history ?? { commits, bytes };
-    const { connectTimeoutMs = 10_000, replyTimeoutMs = 5_000, feedWaitMs: waitMs = 2_000 } = options;
-    const { patienceMs = 1_000, commitTimeoutMs = 15_000 } = options;
-    this.#limits = { patienceMs, commitTimeoutMs, connectTimeoutMs };
+    const limits = { ...redisLimits, ...options };
+    const { connectTimeoutMs, replyTimeoutMs, feedWaitMs: waitMs } = limits;
+    this.#limits = limits;
     const way = { url: options.url, connectTimeoutMs, clock };
     this.#link = new RedisLink({ ...way, replyTimeoutMs });
     this.#feedLink = new RedisLink({ ...way, replyTimeoutMs: waitMs + replyTimeoutMs });

@@ -3,6 +3,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { RedisConnection, type RedisReply } from "../../src/store/redis-connection.js";
+import { systemClock } from "../../src/system/clock.js";
 
 export interface RedisServerOptions {
   /** Settings as on the command line: `{ appendonly: "yes" }`. */
@@ -12,6 +14,7 @@ export interface RedisServerOptions {
 /** A real redis-server on a free port, with files in a folder of its own. */
 export class RedisServer implements AsyncDisposable {
   readonly port: number;
+  tlsPort = 0;
   readonly #folder: string;
   readonly #settings: Readonly<Record<string, string>>;
   #process: ChildProcess | undefined;
@@ -37,6 +40,14 @@ export class RedisServer implements AsyncDisposable {
         throw error;
       }
     }
+  }
+
+  /** One that also speaks TLS; its certificate is among the settings. */
+  static async startTls({ settings = {} }: RedisServerOptions): Promise<RedisServer> {
+    const tlsPort = await freePort();
+    const server = await RedisServer.start({ settings: { ...settings, "tls-port": String(tlsPort) } });
+    server.tlsPort = tlsPort;
+    return server;
   }
 
   get url(): string {
@@ -83,6 +94,22 @@ export class RedisServer implements AsyncDisposable {
         if (log.includes(ready)) resolve();
       });
     });
+  }
+
+  /** For commands that go past a store. End it. */
+  async connect(): Promise<RedisConnection> {
+    const limits = { connectTimeoutMs: 10_000, replyTimeoutMs: 60_000, clock: systemClock };
+    return await RedisConnection.open({ url: this.url, ...limits }, new AbortController().signal);
+  }
+
+  /** Sends one command over a connection of its own. */
+  async ask(...words: readonly string[]): Promise<RedisReply> {
+    const connection = await this.connect();
+    try {
+      return await connection.send(words);
+    } finally {
+      connection.end(new Error("done"));
+    }
   }
 
   /** Lets it save what it is told to save, and end. */
