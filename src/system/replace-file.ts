@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import type { BigIntStats } from "node:fs";
+import { type BigIntStats, write as writeCallback } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { codeOf, unwritable } from "./errors.js";
 import { failpoint } from "./failpoint.js";
 import { type FileMark, markFrom, markOf, requireRegular, targetOf } from "./file-marks.js";
@@ -85,11 +86,22 @@ async function writeAll(handle: FileHandle, text: FileText, signal: AbortSignal 
     await handle.writeFile(text);
     return;
   }
+  // One buffer for all pieces: hundreds of them, and the small ones that FileHandle makes for each call, set off the
+  // garbage collector where much is in memory.
+  let buffer = Buffer.alloc(0);
   for await (const piece of text) {
     signal?.throwIfAborted();
-    await handle.writeFile(piece);
+    const byteCount = Buffer.byteLength(piece);
+    if (byteCount > buffer.length) buffer = Buffer.allocUnsafeSlow(2 * byteCount);
+    buffer.write(piece);
+    for (let at = 0; at < byteCount; ) {
+      const { bytesWritten } = await write(handle.fd, buffer, at, byteCount - at);
+      at += bytesWritten;
+    }
   }
 }
+
+const write = promisify(writeCallback);
 
 /** Only root may give a file away, and some file systems know no owners: what can be kept is kept. */
 async function dressAs(
