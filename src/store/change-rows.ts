@@ -1,4 +1,4 @@
-import type { RecordChange, RecordValue } from "./contract.js";
+import type { RecordChange, RecordValue, Revision } from "./contract.js";
 import { StoreError } from "./errors.js";
 
 /** How a log spells what a commit did to one record: key, value, what was there before. */
@@ -21,8 +21,14 @@ export function parse<T>(text: string | undefined): T {
   }
 }
 
-/** Reads a record from `<revision> <JSON>`, as both backends keep it. */
-export function splitRecord(stored: string): { readonly revision: string; readonly value: RecordValue } {
+/** Reads a record from `<revision> <JSON>`, as both backends keep it. @param latest the same revision, perhaps */
+export function splitRecord(
+  stored: string,
+  latest?: Revision,
+): { readonly revision: Revision; readonly value: RecordValue } {
   const space = stored.indexOf(" ");
-  return { revision: stored.slice(0, space), value: parse<RecordValue>(stored.slice(space + 1)) };
+  const value = parse<RecordValue>(stored.slice(space + 1));
+  if (latest?.length === space && stored.startsWith(latest)) return { revision: latest, value };
+  // A copy: a slice would keep the whole text in memory for as long as the record.
+  return { revision: Buffer.from(stored.slice(0, space), "latin1").toString("latin1"), value };
 }

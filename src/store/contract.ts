@@ -22,7 +22,8 @@ export interface StoredRecord {
 
 /** All records, as they were right after the commit `revision`. */
 export interface Snapshot {
-  readonly records: ReadonlyMap<string, StoredRecord>;
+  /** The caller's own from now on. */
+  readonly records: Map<string, StoredRecord>;
   readonly revision: Revision;
 }
 

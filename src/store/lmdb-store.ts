@@ -207,8 +207,11 @@ class LmdbStore implements StateStore {
       const { head } = parse<{ head: Revision }>(meta.get("history", { transaction }));
       const loaded = new Map<string, StoredRecord>();
       let sliceEnd = performance.now() + sliceMs;
+      let latest: Revision | undefined;
       for (const { key, value } of records.getRange({ transaction })) {
-        loaded.set(key, { key, ...splitRecord(value) });
+        const record = { key, ...splitRecord(value, latest) };
+        latest = record.revision;
+        loaded.set(key, record);
         if (performance.now() < sliceEnd) continue;
         await nextTurn();
         this.#requireOpen();

@@ -59,7 +59,7 @@ export class RecordView {
    */
   static async open(store: StateStore, logger: Logger, clock: Clock = systemClock): Promise<RecordView> {
     const { records, revision } = await store.load();
-    const view = new RecordView(store, logger, clock, new Map(records), revision);
+    const view = new RecordView(store, logger, clock, records, revision);
     view.#following = view.#follow();
     return view;
   }
@@ -89,9 +89,9 @@ export class RecordView {
     return this.#records.get(key);
   }
 
-  /** Walks over the records whose keys begin with `prefix`, in no order. */
-  *entries(prefix = ""): Generator<StoredRecord, void, undefined> {
-    for (const record of this.#records.values()) if (record.key.startsWith(prefix)) yield record;
+  /** Walks over all records, in no order. */
+  entries(): Iterable<StoredRecord> {
+    return this.#records.values();
   }
 
   /** Calls `listener` for each update from now on, in order. @returns what ends it */
@@ -195,7 +195,7 @@ export class RecordView {
       if (this.#isClosed()) return true;
       const changes = difference(this.#records, records);
       this.#logger.warn({ from: this.#revision, to: revision }, "the view was read anew");
-      this.#records = new Map(records);
+      this.#records = records;
       this.#setBehind(undefined);
       this.#show(revision, { kind: "resynced", revision, changes });
       return true;

@@ -26,7 +26,7 @@ describe.each(backends)("a view of a $name store", ({ create }) => {
     return view;
   };
 
-  it("shows what was there before, and by prefix", async () => {
+  it("shows what was there before", async () => {
     const revision = await commit(store, {
       put: ["c/1", "c/2", "g/1"].map((key) => ({ key, value: { key } })),
     });
@@ -34,8 +34,7 @@ describe.each(backends)("a view of a $name store", ({ create }) => {
     expect(view.revision).toBe(revision);
     expect(view.size).toBe(3);
     expect(view.get("c/1")).toEqual({ key: "c/1", value: { key: "c/1" }, revision });
-    expect([...view.entries("c/")].map(({ key }) => key).sort()).toEqual(["c/1", "c/2"]);
-    expect([...view.entries()]).toHaveLength(3);
+    expect([...view.entries()].map(({ key }) => key).sort()).toEqual(["c/1", "c/2", "g/1"]);
   });
 
   it("shows a commit of its own gateway once reached", async () => {

@@ -18,7 +18,7 @@ export class MemoryStore implements StateStore {
   readonly #readers = new Set<() => void>();
   #revision = makeRevision(0);
 
-  load(): Promise<{ records: ReadonlyMap<string, StoredRecord>; revision: string }> {
+  load(): Promise<{ records: Map<string, StoredRecord>; revision: string }> {
     return Promise.resolve({ records: new Map(this.#records), revision: this.#revision });
   }
 
