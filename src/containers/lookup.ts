@@ -1,4 +1,5 @@
-import { addressKey } from "../peer-api/address.js";
+import { indexAfter } from "../filter/pages.js";
+import { addressKey, nodeName } from "../peer-api/address.js";
 import { ContainerError } from "./errors.js";
 import { containerKey, type TypedContainer } from "./names.js";
 import type { ContainerRecord } from "./records.js";
@@ -6,6 +7,23 @@ import type { TrackedState } from "./tracked-state.js";
 
 /** Several nodes may answer on one address, on ports of their own. */
 const maxShown = 10;
+
+/** Containers of all nodes with this address. */
+function onHost(
+  state: TrackedState,
+  host: string,
+): { readonly key: string; readonly record: ContainerRecord }[] {
+  const found = [];
+  // Names are sorted, and those of one host stand together: a call may name a thousand containers of a hundred thousand.
+  const beginning = nodeName({ host, port: 0 }).slice(0, -1);
+  const { names } = state;
+  for (let index = indexAfter(names, beginning); names[index]?.startsWith(beginning) === true; index += 1) {
+    const { kind, subject: key = "" } = state.subjectOf(names[index] ?? "") ?? {};
+    const record = kind === "container" ? state.get("container", key) : undefined;
+    if (record !== undefined) found.push({ key, record });
+  }
+  return found;
+}
 
 /**
  * Finds a tracked container by what a caller typed. Without a port it means the only one with that address and id.
@@ -22,11 +40,7 @@ export function findContainer(
     const record = state.get("container", key);
     return record === undefined ? undefined : { key, record };
   }
-  const found: { key: string; record: ContainerRecord }[] = [];
-  for (const record of state.all("container")) {
-    if (record.id === id && record.address.host === host)
-      found.push({ key: containerKey(record.address, id), record });
-  }
+  const found = onHost(state, host).filter(({ record }) => record.id === id);
   if (found.length > 1) {
     const shown = found
       .slice(0, maxShown)

@@ -30,17 +30,19 @@ export async function openMirror(
   base: ChangeDeps & { readonly logger: Logger },
 ): Promise<Mirror> {
   const { state, clock, logger } = base;
-  const mirrored = new MirroredState(state, await lineageOf(base));
-  const files = new TrackingFiles({
-    ...trackingFiles,
-    state: mirrored,
-    importChanges: fileImports(base),
-    logger,
-    clock,
-  });
-  const unsubscribe = state.subscribe(() => files.noteCommit());
+  const lineage = await lineageOf(base);
+  let files: TrackingFiles | undefined;
+  const unsubscribe = state.subscribe(() => files?.noteCommit());
   let obstacle: Extract<OpenResult, { kind: "read-only" }> | undefined;
   const open = async (): Promise<void> => {
+    const mirrored = await MirroredState.open(state, lineage, clock);
+    files = new TrackingFiles({
+      ...trackingFiles,
+      state: mirrored,
+      importChanges: fileImports(base),
+      logger,
+      clock,
+    });
     const result = await files.open({ acceptsLoss });
     if (result.kind === "mirroring") return;
     obstacle = result;
@@ -50,7 +52,7 @@ export async function openMirror(
     );
   };
   const opening = open();
-  if (mirrored.containerCount === 0) await opening;
+  if (state.containerCount === 0) await opening;
   else opening.catch((error: unknown) => logger.error({ err: error }, "the tracking files are not mirrored"));
   return {
     requireWritable() {
@@ -64,7 +66,7 @@ export async function openMirror(
     async close() {
       await opening.catch(() => undefined);
       unsubscribe();
-      await files.close();
+      await files?.close();
     },
   };
 }

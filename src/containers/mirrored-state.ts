@@ -1,6 +1,8 @@
 import { addressKey } from "../peer-api/address.js";
 import type { RecordValue } from "../store/contract.js";
+import { Slices } from "../store/mirror/slices.js";
 import type { ViewUpdate } from "../store/view.js";
+import type { Clock } from "../system/clock.js";
 import { groupName } from "./names.js";
 import { readKey } from "./records.js";
 import type { TrackedState } from "./tracked-state.js";
@@ -14,13 +16,27 @@ export class MirroredState implements TrackingState {
   /** Keys of the entries that were imported without an id, by their intents. */
   readonly #imported = new Map<string, string>();
 
-  /** @param lineage names the store */
-  constructor(state: TrackedState, lineage: string) {
+  private constructor(state: TrackedState, lineage: string) {
     this.#state = state;
     this.lineage = lineage;
-    for (const [key] of state.named("container")) this.#lookAtContainer(key);
-    for (const [id] of state.named("intent")) this.#lookAtIntent(id);
-    state.subscribe((update) => this.#follow(update));
+  }
+
+  /** Looks at every container, in slices. @param lineage names the store */
+  static async open(state: TrackedState, lineage: string, clock: Clock): Promise<MirroredState> {
+    const mirrored = new MirroredState(state, lineage);
+    const slices = new Slices(clock);
+    state.subscribe((update) => mirrored.#follow(update));
+    for (const [id] of state.named("intent")) mirrored.#lookAtIntent(id);
+    for (const [key] of state.named("container")) {
+      mirrored.#lookAtContainer(key);
+      if (slices.isOver) await slices.rest();
+    }
+    // Each group's members are put in order once, and here, because a write takes all groups in one moment.
+    for (const name of [...state.groupNames]) {
+      mirrored.group(name.slice(groupName("").length));
+      if (slices.isOver) await slices.rest();
+    }
+    return mirrored;
   }
 
   get containerCount(): number {
@@ -49,6 +65,10 @@ export class MirroredState implements TrackingState {
   group(id: string): GroupEntry | undefined {
     if (this.#state.get("group", id) === undefined) return undefined;
     return { id, memberKeys: this.#state.membersOf(id) };
+  }
+
+  isMember(groupId: string, memberKey: string): boolean {
+    return this.#state.isMember(groupId, memberKey);
   }
 
   #follow(update: ViewUpdate): void {

@@ -1,3 +1,5 @@
+import { Slices } from "../store/mirror/slices.js";
+import type { Clock } from "../system/clock.js";
 import { failpoint } from "../system/failpoint.js";
 import { change, type ChangeDeps, type Draft } from "./change.js";
 import { containerLimits } from "./limits.js";
@@ -81,8 +83,10 @@ function removingBy(draft: Draft, key: string, owner: string): ContainerRecord |
 export async function sweep(deps: ChangeDeps): Promise<void> {
   const { state, clock } = deps;
   const nowMs = clock.nowMs();
-  const expired = [...state.named("request")].filter(
+  const expired = await those(
+    state.named("request"),
     ([, { expireTimeMs, outcome }]) => expireTimeMs <= nowMs && outcome.kind !== "running",
+    clock,
   );
   for (const some of slices(expired)) {
     await change(deps, (draft) => {
@@ -92,7 +96,8 @@ export async function sweep(deps: ChangeDeps): Promise<void> {
       }
     });
   }
-  const tombstones = [...state.all("tombstone")].sort((a, b) => b.removeTimeMs - a.removeTimeMs);
+  const tombstones = await those(state.all("tombstone"), () => true, clock);
+  tombstones.sort((a, b) => b.removeTimeMs - a.removeTimeMs);
   const old = tombstones.filter(
     ({ removeTimeMs }, index) =>
       index >= containerLimits.maxTombstones || removeTimeMs + containerLimits.tombstoneKeptMs <= nowMs,
@@ -102,14 +107,27 @@ export async function sweep(deps: ChangeDeps): Promise<void> {
       for (const { container } of some) draft.delete("tombstone", keyOfRecord(container));
     });
   }
-  const ended = [...state.all("ended")].filter(
+  const ended = await those(
+    state.all("ended"),
     ({ endTimeMs }) => endTimeMs + containerLimits.tombstoneKeptMs <= nowMs,
+    clock,
   );
   for (const some of slices(ended)) {
     await change(deps, (draft) => {
       for (const { id } of some) draft.delete("ended", id);
     });
   }
+}
+
+/** Looks through all records of a kind, in slices: there may be a hundred thousand of them, and of others between them. */
+async function those<T>(records: Iterable<T>, isWanted: (record: T) => boolean, clock: Clock): Promise<T[]> {
+  const turn = new Slices(clock);
+  const found: T[] = [];
+  for (const record of records) {
+    if (isWanted(record)) found.push(record);
+    if (turn.isOver) await turn.rest();
+  }
+  return found;
 }
 
 function slices<T>(all: readonly T[]): readonly (readonly T[])[] {

@@ -69,7 +69,8 @@ export async function openContainerService(deps: ContainerServiceDeps): Promise<
   const { sharing } = deps;
   const journal =
     sharing === undefined ? noJournal : await openSeenJournal(sharing.journalPath, logger, clock);
-  const parts = partsOf(deps, journal, stopping.signal);
+  const state = await TrackedState.open(deps.view, clock);
+  const parts = partsOf(deps, state, journal, stopping.signal);
   const { base, owners, creates, removals, waits, liveness, duty } = parts;
   await replaySeen(base, journal);
   await settleUnfinished(base, deps.isOwnerGone);
@@ -155,9 +156,13 @@ function changesOf(
   };
 }
 
-function partsOf(deps: ContainerServiceDeps, journal: SeenJournal, stopping: AbortSignal) {
+function partsOf(
+  deps: ContainerServiceDeps,
+  state: TrackedState,
+  journal: SeenJournal,
+  stopping: AbortSignal,
+) {
   const { store, clock, logger, directory, newId, draining, lookAtPort, gatewayId } = deps;
-  const state = new TrackedState(deps.view);
   const base = { store, state, clock, logger, newOperationId: newId };
   const calls = new NodeCalls(deps.openPeerApi, directory, stopping);
   const isShared = deps.sharing !== undefined;

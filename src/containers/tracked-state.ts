@@ -1,5 +1,7 @@
 import type { RecordValue, Revision } from "../store/contract.js";
-import type { RecordView, ViewListener } from "../store/view.js";
+import { Slices } from "../store/mirror/slices.js";
+import type { RecordView, ViewListener, ViewUpdate } from "../store/view.js";
+import type { Clock } from "../system/clock.js";
 import { containerName, groupName, intentName } from "./names.js";
 import { keyOf, read, readKey, type RecordKind, type RecordOfKind } from "./records.js";
 import { SortedNames } from "./sorted-names.js";
@@ -17,6 +19,9 @@ export interface Subject {
   readonly subject: string;
 }
 
+/** Kinds whose records are looked through one by one. */
+type WalkedKind = "container" | "intent" | "request" | "tombstone" | "ended" | "heartbeat";
+
 /**
  * The records of this room as the gateway sees them now, with the indexes that reads need. Decisions never rest on it
  * alone: a commit checks what it expects.
@@ -24,21 +29,40 @@ export interface Subject {
 export class TrackedState implements Records {
   readonly #view: RecordView;
   readonly #members = new Map<string, Set<string>>();
+  /** The same in the order in which they came, where it has been asked for since the last change. */
+  readonly #sortedMembers = new Map<string, readonly string[]>();
   readonly #listeners = new Set<ViewListener>();
   readonly #seenTimeMs = new Map<string, number>();
-  #subjects = new Map<string, Subject>();
+  readonly #subjects = new Map<string, Subject>();
+  /** What the records of a kind are about: others stand between them in the view. */
+  readonly #walked: Readonly<Record<WalkedKind, Set<string>>> = {
+    container: new Set(),
+    intent: new Set(),
+    request: new Set(),
+    tombstone: new Set(),
+    ended: new Set(),
+    heartbeat: new Set(),
+  };
   #names = new SortedNames();
   #groupNames = new SortedNames();
-  #containerCount = 0;
 
-  constructor(view: RecordView) {
+  private constructor(view: RecordView) {
     this.#view = view;
-    this.#rebuild();
+  }
+
+  /** Builds the indexes, in slices: the gateway has other things to do already. */
+  static async open(view: RecordView, clock: Clock): Promise<TrackedState> {
+    const state = new TrackedState(view);
+    let early: ViewUpdate[] | undefined = [];
     view.subscribe((update) => {
-      const changes = update.kind === "changed" ? update.changeSet.changes : update.changes;
-      for (const { key, value, previous } of changes) this.#index(key, previous, value);
-      for (const listener of [...this.#listeners]) listener(update);
+      if (early === undefined) state.#follow(update);
+      else early.push(update);
     });
+    await state.#build(new Slices(clock));
+    // Some of these the build has met already: to index a record twice is the same as once.
+    for (const update of early) state.#follow(update);
+    early = undefined;
+    return state;
   }
 
   get revision(): Revision {
@@ -47,7 +71,7 @@ export class TrackedState implements Records {
 
   /** Tracked containers, whatever their state. */
   get containerCount(): number {
-    return this.#containerCount;
+    return this.#walked.container.size;
   }
 
   /** Names of containers, intents and tombstones, sorted. */
@@ -72,19 +96,30 @@ export class TrackedState implements Records {
     return this.#view.get(keyOf[kind](subject))?.revision;
   }
 
-  *all<K extends RecordKind>(kind: K): Generator<RecordOfKind[K], void, undefined> {
+  *all<K extends WalkedKind>(kind: K): Generator<RecordOfKind[K], void, undefined> {
     for (const [, record] of this.named(kind)) yield record;
   }
 
-  /** All records of a kind, with what they are about. */
-  *named<K extends RecordKind>(kind: K): Generator<readonly [string, RecordOfKind[K]], void, undefined> {
-    const prefix = keyOf[kind]("");
-    for (const { key, value } of this.#view.entries(prefix))
-      yield [key.slice(prefix.length), read(kind, value)];
+  /** All records of a kind, with what they are about. They may change meanwhile. */
+  *named<K extends WalkedKind>(kind: K): Generator<readonly [string, RecordOfKind[K]], void, undefined> {
+    for (const subject of this.#walked[kind]) {
+      const record = this.get(kind, subject);
+      if (record !== undefined) yield [subject, record];
+    }
   }
 
   membersOf(group: string): readonly string[] {
-    return sortedMembers(this, group, this.#members.get(group) ?? []);
+    const known = this.#sortedMembers.get(group);
+    if (known !== undefined) return known;
+    const members = this.#members.get(group);
+    if (members === undefined) return [];
+    const sorted = sortedMembers(this, group, members);
+    this.#sortedMembers.set(group, sorted);
+    return sorted;
+  }
+
+  isMember(group: string, key: string): boolean {
+    return this.#members.get(group)?.has(key) === true;
   }
 
   /** When a container's node or SSH port answered last, newer than its record says. */
@@ -107,23 +142,30 @@ export class TrackedState implements Records {
     return () => void this.#listeners.delete(listener);
   }
 
-  #rebuild(): void {
-    this.#members.clear();
-    this.#subjects = new Map();
-    this.#containerCount = 0;
+  async #build(slices: Slices): Promise<void> {
     const groups: string[] = [];
     for (const { key, value } of this.#view.entries()) {
       const known = readKey(key);
+      this.#noteWalked(known, value);
       if (known?.kind === "group") groups.push(groupName(known.subject));
       else if (known?.kind === "membership") this.#enterGroups(known.subject, value);
       else this.#noteSubject(key, value);
+      if (slices.isOver) await slices.rest();
     }
     this.#groupNames = new SortedNames(groups);
+    await slices.rest();
     this.#names = new SortedNames(this.#subjects.keys());
+  }
+
+  #follow(update: ViewUpdate): void {
+    const changes = update.kind === "changed" ? update.changeSet.changes : update.changes;
+    for (const { key, value, previous } of changes) this.#index(key, previous, value);
+    for (const listener of [...this.#listeners]) listener(update);
   }
 
   #index(key: string, previous: RecordValue | undefined, value: RecordValue | undefined): void {
     const known = readKey(key);
+    this.#noteWalked(known, value);
     if (known?.kind === "group") {
       if (value === undefined) this.#groupNames.delete(groupName(known.subject));
       else this.#groupNames.add(groupName(known.subject));
@@ -133,15 +175,21 @@ export class TrackedState implements Records {
     } else if (value === undefined) {
       this.#dropSubject(key, previous);
     } else {
-      const name = this.#noteSubject(key, value, previous);
+      const name = this.#noteSubject(key, value);
       if (name !== undefined) this.#names.add(name);
     }
   }
 
-  #noteSubject(key: string, value: RecordValue, previous?: RecordValue): string | undefined {
+  #noteWalked(known: ReturnType<typeof readKey>, value: RecordValue | undefined): void {
+    if (known === undefined || !(known.kind in this.#walked)) return;
+    const subjects = this.#walked[known.kind as WalkedKind];
+    if (value === undefined) subjects.delete(known.subject);
+    else subjects.add(known.subject);
+  }
+
+  #noteSubject(key: string, value: RecordValue): string | undefined {
     const named = namedSubject(key, value);
     if (named === undefined) return undefined;
-    if (named.kind === "container" && previous === undefined) this.#containerCount += 1;
     this.#subjects.set(named.name, { kind: named.kind, subject: named.subject });
     return named.name;
   }
@@ -149,10 +197,7 @@ export class TrackedState implements Records {
   #dropSubject(key: string, previous: RecordValue | undefined): void {
     const named = previous === undefined ? undefined : namedSubject(key, previous);
     if (named === undefined) return;
-    if (named.kind === "container") {
-      this.#containerCount -= 1;
-      this.#seenTimeMs.delete(named.subject);
-    }
+    if (named.kind === "container") this.#seenTimeMs.delete(named.subject);
     // A container and its tombstone have the same name: the one that came last keeps it.
     if (this.#subjects.get(named.name)?.kind !== named.kind) return;
     this.#subjects.delete(named.name);
@@ -162,6 +207,7 @@ export class TrackedState implements Records {
   #enterGroups(key: string, value: RecordValue | undefined): void {
     if (value === undefined) return;
     for (const { id } of read("membership", value).groups) {
+      this.#sortedMembers.delete(id);
       const members = this.#members.get(id);
       if (members === undefined) this.#members.set(id, new Set([key]));
       else members.add(key);
@@ -171,6 +217,7 @@ export class TrackedState implements Records {
   #leaveGroups(key: string, value: RecordValue | undefined): void {
     if (value === undefined) return;
     for (const { id } of read("membership", value).groups) {
+      this.#sortedMembers.delete(id);
       const members = this.#members.get(id);
       members?.delete(key);
       if (members?.size === 0) this.#members.delete(id);

@@ -77,7 +77,7 @@ export async function openTracked(
   const deps: ChangeDeps & { store: MemoryStore; clock: FakeClock } = {
     store,
     clock,
-    state: new TrackedState(view),
+    state: await TrackedState.open(view, clock),
     newOperationId: () => `operation${++operationCount}`,
   };
   return {

@@ -55,6 +55,10 @@ export class FakeTrackingState implements TrackingState {
     return members === undefined ? undefined : { id, memberKeys: [...members] };
   }
 
+  isMember(groupId: string, memberKey: string): boolean {
+    return this.memberships.get(groupId)?.has(memberKey) === true;
+  }
+
   track(...entries: readonly TrackedEntry[]): void {
     for (const entry of entries) this.entries.set(entry.key, entry);
     this.onCommit();

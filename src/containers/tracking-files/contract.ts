@@ -40,6 +40,7 @@ export interface TrackingState {
   hasContainer(key: string): boolean;
   container(key: string): TrackedEntry | undefined;
   group(id: string): GroupEntry | undefined;
+  isMember(groupId: string, memberKey: string): boolean;
 }
 
 /** What other writers did to the files. */

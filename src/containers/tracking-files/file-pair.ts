@@ -143,10 +143,14 @@ export class FilePair {
   async write(): Promise<WriteResult> {
     const { state, clock, times } = this.#options;
     // Both in one moment: nothing may wait in between.
-    const wanted = new Map<string, TrackedEntry>();
-    for (const entry of state.containers()) wanted.set(entry.key, entry);
+    const entries = [...state.containers()];
     const groups = [...state.groups()];
     const slices = new Slices(clock, times.sliceMs);
+    const wanted = new Map<string, TrackedEntry>();
+    for (const entry of entries) {
+      wanted.set(entry.key, entry);
+      if (slices.isOver) await slices.rest();
+    }
     if (await this.#ledger.announce(wanted, groups, slices)) await this.saveLedger();
     try {
       return await this.#writeBoth(wanted, groups, slices);
@@ -167,11 +171,12 @@ export class FilePair {
       return standing === undefined ? undefined : (wanted.get(key) ?? refused);
     };
     const results: WriteResult[] = [];
-    if (this.#namedInGroups().some((key) => !wanted.has(key))) {
+    let named = await this.#namedInGroups(slices);
+    if (await hasOther(named, wanted, slices)) {
       results.push(await this.#writeGroups(groups, trackedOnDisk, slices));
       failpoint("mirror.groupsLeft");
+      named = await this.#namedInGroups(slices);
     }
-    const named = new Set(this.#namedInGroups());
     results.push(await this.#writeContainers(wanted, named, slices));
     failpoint("mirror.containersWritten");
     results.push(await this.#writeGroups(groups, trackedOnDisk, slices));
@@ -180,8 +185,13 @@ export class FilePair {
     return results.includes("FAILED") ? "FAILED" : "CURRENT";
   }
 
-  #namedInGroups(): string[] {
-    return [...this.groups.disk.byId.values()].flatMap(({ memberKeys }) => memberKeys);
+  async #namedInGroups(slices: Slices): Promise<ReadonlySet<string>> {
+    const named = new Set<string>();
+    for (const { memberKeys } of this.groups.disk.byId.values()) {
+      for (const key of memberKeys) named.add(key);
+      if (slices.isOver) await slices.rest();
+    }
+    return named;
   }
 
   async #writeContainers(
@@ -222,6 +232,19 @@ export class FilePair {
     await this.#ledger.wroteGroups(document, writtenMs, this.#refused, slices);
     return "CURRENT";
   }
+}
+
+/** Whether a key is none of those that are wanted. */
+async function hasOther(
+  keys: Iterable<string>,
+  wanted: ReadonlyMap<string, unknown>,
+  slices: Slices,
+): Promise<boolean> {
+  for (const key of keys) {
+    if (!wanted.has(key)) return true;
+    if (slices.isOver) await slices.rest();
+  }
+  return false;
 }
 
 const foreignOf = <Document>(sight: Sight<Document> | undefined): Foreign<Document> | undefined =>

@@ -5,7 +5,7 @@ import { type HeldEntry, type KeyChanges, mergeKeys, type Removal } from "../../
 import type { Slices } from "../../store/mirror/slices.js";
 import type { ForeignChanges, GroupEntry, Membership, TrackedEntry, TrackingState } from "./contract.js";
 import type { Fingerprints } from "./entry.js";
-import { type GroupDocument, membershipKey, membersFingerprint } from "./group-document.js";
+import { type GroupDocument, membershipKey, membersFingerprints } from "./group-document.js";
 import type { TrackedDocument } from "./tracked-document.js";
 
 /** What the files held last, read or written: the base of the merge. */
@@ -123,7 +123,7 @@ interface GroupMerge extends Pick<Merge, "staleCount" | "untrackedMemberCount"> 
 }
 
 async function mergeGroups(input: MergeInput, containers: ContainerChanges): Promise<GroupMerge> {
-  const { groups: file, state, times } = input;
+  const { groups: file, state, times, slices } = input;
   const none = { addedGroups: [], removedGroups: [], addedMembers: [], removedMembers: [] };
   if (file === undefined) return { changes: none, staleCount: 0, untrackedMemberCount: 0 };
   const { byId } = file.document;
@@ -133,14 +133,14 @@ async function mergeGroups(input: MergeInput, containers: ContainerChanges): Pro
     added.has(key) || (state.hasContainer(key) && !removed.has(key));
   const groups = await mergeKeys(
     {
-      theirs: new Map([...byId].map(([id, group]) => [id, membersFingerprint(group)])),
+      theirs: await membersFingerprints(byId.values(), slices),
       hasOurs: (id) => state.group(id) !== undefined,
       base: input.held?.groups,
       removals: input.removals.groups,
       appearedMs: file.appearedMs,
     },
     times,
-    input.slices,
+    slices,
   );
   const members = await mergeMembers(input, file);
   const gone = new Set(groups.removed);
@@ -157,10 +157,21 @@ async function mergeGroups(input: MergeInput, containers: ContainerChanges): Pro
       ),
     },
     staleCount: staleCountOf(groups) + members.staleCount,
-    untrackedMemberCount: [...byId.values()].flatMap((group) =>
-      group.memberKeys.filter((key) => !isTracked(key)),
-    ).length,
+    untrackedMemberCount: await untrackedCountOf(byId.values(), isTracked, slices),
   };
+}
+
+async function untrackedCountOf(
+  groups: Iterable<GroupEntry>,
+  isTracked: (key: string) => boolean,
+  slices: Slices,
+): Promise<number> {
+  let count = 0;
+  for (const { memberKeys } of groups) {
+    count += memberKeys.filter((key) => !isTracked(key)).length;
+    if (slices.isOver) await slices.rest();
+  }
+  return count;
 }
 
 interface MemberMerge {
@@ -171,15 +182,14 @@ interface MemberMerge {
 
 /** A membership has no text of its own: it is there, or it is not. */
 async function mergeMembers(input: MergeInput, file: Foreign<GroupDocument>): Promise<MemberMerge> {
-  const ours = new Set<string>();
-  for (const group of input.state.groups()) {
-    for (const key of group.memberKeys) ours.add(membershipKey(group.id, key));
-  }
-  const theirs = membershipsOf(file.document.byId.values());
+  const theirs = await membershipsOf(file.document.byId.values(), input.slices);
   const keys = await mergeKeys(
     {
       theirs,
-      hasOurs: (key) => ours.has(key),
+      hasOurs: (key) => {
+        const { groupId, memberKey } = membershipOf(key);
+        return input.state.isMember(groupId, memberKey);
+      },
       base: input.held?.members,
       removals: input.removals.members,
       appearedMs: file.appearedMs,
@@ -197,10 +207,14 @@ async function mergeMembers(input: MergeInput, file: Foreign<GroupDocument>): Pr
 }
 
 /** With the constant fingerprint of what has no text. */
-export function membershipsOf(groups: Iterable<GroupEntry>): Map<string, string> {
+export async function membershipsOf(
+  groups: Iterable<GroupEntry>,
+  slices: Slices,
+): Promise<Map<string, string>> {
   const memberships = new Map<string, string>();
   for (const { id, memberKeys } of groups) {
     for (const key of memberKeys) memberships.set(membershipKey(id, key), "");
+    if (slices.isOver) await slices.rest();
   }
   return memberships;
 }

@@ -13,7 +13,7 @@ import {
   textOf,
   toFileValue,
 } from "./entry.js";
-import { isSameList, type Reading, type Surroundings } from "./tracked-document.js";
+import { isSameList, type Last, type Reading, type Surroundings } from "./tracked-document.js";
 
 /** A group as it stands in a file. Without `group` it names none: kept, never used. */
 export interface FileGroup {
@@ -40,13 +40,18 @@ export const noGroups: GroupDocument = {
   byId: new Map(),
 };
 
-/** Reads a file's bytes. @throws {SyntaxError} */
-export async function readGroups(bytes: Buffer, slices: Slices): Promise<Reading<GroupDocument>> {
-  const { list, ...surroundings } = await parseListText(bytes, listKey, layout, slices);
+/** As `readTracked`. @throws {SyntaxError} */
+export async function readGroups(
+  bytes: Buffer,
+  slices: Slices,
+  last?: Last<GroupDocument>,
+): Promise<Reading<GroupDocument>> {
+  const { list, ...surroundings } = await parseListText(bytes, listKey, layout, slices, last?.known);
   if (typeof list === "string") return { document: { ...noGroups, surroundings }, emptiness: list };
+  const standing = new Map(last?.document.groups.map((group) => [group.value, group]));
   const groups: FileGroup[] = [];
   for (const value of list) {
-    groups.push(readGroup(value));
+    groups.push(standing.get(value) ?? readGroup(value));
     if (slices.isOver) await slices.rest();
   }
   return { document: documentOf(surroundings, groups) };
@@ -73,9 +78,18 @@ function readGroup(value: JsonValue): FileGroup {
 /** Whatever others call a group; but a line end would blur who belongs to which. */
 const isGroupId = (id: string): boolean => /^[^\p{Cc}]{1,256}$/u.test(id);
 
-/** Of who belongs to a group, in any order. */
-export const membersFingerprint = ({ memberKeys }: GroupEntry): string =>
-  digestOf([...memberKeys].sort().join("\n"));
+/** By the ids of groups: of who belongs to each, in any order. */
+export async function membersFingerprints(
+  groups: Iterable<GroupEntry>,
+  slices: Slices,
+): Promise<Map<string, string>> {
+  const fingerprints = new Map<string, string>();
+  for (const { id, memberKeys } of groups) {
+    fingerprints.set(id, digestOf([...memberKeys].sort().join("\n")));
+    if (slices.isOver) await slices.rest();
+  }
+  return fingerprints;
+}
 
 export interface GroupsWanted {
   readonly groups: Iterable<GroupEntry>;

@@ -5,7 +5,7 @@ import type { GroupEntry, TrackedEntry } from "./contract.js";
 import type { Fingerprints } from "./entry.js";
 import type { Slices } from "../../store/mirror/slices.js";
 import { type Held, membershipsOf, type Removals } from "./foreign-changes.js";
-import { type GroupDocument, membersFingerprint } from "./group-document.js";
+import { type GroupDocument, membersFingerprints } from "./group-document.js";
 import type { TrackedDocument } from "./tracked-document.js";
 
 type Times = Pick<MirrorTimes, "removalKeptMs" | "maxRemovals">;
@@ -128,11 +128,8 @@ export class Ledger {
   ): Promise<boolean> {
     const isNew = [
       await this.#containers.announce(fingerprintsOf(containers, this.#fingerprints), slices),
-      await this.#groups.announce(
-        groups.map((group) => [group.id, membersFingerprint(group)]),
-        slices,
-      ),
-      await this.#members.announce(membershipsOf(groups), slices),
+      await this.#groups.announce(await membersFingerprints(groups, slices), slices),
+      await this.#members.announce(await membershipsOf(groups, slices), slices),
     ].includes(true);
     this.isDirty ||= isNew;
     return isNew;
@@ -190,8 +187,8 @@ export class Ledger {
     refused: Refused,
     slices: Slices,
   ): Promise<void> {
-    await this.#groups.took(groupTexts(document, refused), writtenMs, slices);
-    await this.#members.took(memberTexts(document, refused), writtenMs, slices);
+    await this.#groups.took(await groupTexts(document, refused, slices), writtenMs, slices);
+    await this.#members.took(await memberTexts(document, refused, slices), writtenMs, slices);
     this.isDirty = true;
   }
 
@@ -201,8 +198,9 @@ export class Ledger {
     refused: Refused,
     slices: Slices,
   ): Promise<void> {
-    await this.#groups.wrote(groupTexts(document, refused), writtenMs, this.#times, slices);
-    await this.#members.wrote(memberTexts(document, refused), writtenMs, this.#times, slices);
+    const members = await memberTexts(document, refused, slices);
+    await this.#groups.wrote(await groupTexts(document, refused, slices), writtenMs, this.#times, slices);
+    await this.#members.wrote(members, writtenMs, this.#times, slices);
     this.isDirty = true;
   }
 
@@ -234,13 +232,22 @@ export interface Refused {
   readonly members: ReadonlySet<string>;
 }
 
-function groupTexts({ byId }: GroupDocument, refused: Refused): Map<string, string> {
-  const entries = [...byId].filter(([id]) => !refused.groups.has(id));
-  return new Map(entries.map(([id, group]) => [id, membersFingerprint(group)]));
+async function groupTexts(
+  { byId }: GroupDocument,
+  refused: Refused,
+  slices: Slices,
+): Promise<Map<string, string>> {
+  const taken = [...byId.values()].filter(({ id }) => !refused.groups.has(id));
+  return await membersFingerprints(taken, slices);
 }
 
-function memberTexts({ byId }: GroupDocument, refused: Refused): Map<string, string> {
-  const memberships = membershipsOf([...byId.values()].filter(({ id }) => !refused.groups.has(id)));
+async function memberTexts(
+  { byId }: GroupDocument,
+  refused: Refused,
+  slices: Slices,
+): Promise<Map<string, string>> {
+  const taken = [...byId.values()].filter(({ id }) => !refused.groups.has(id));
+  const memberships = await membershipsOf(taken, slices);
   for (const key of refused.members) memberships.delete(key);
   return memberships;
 }

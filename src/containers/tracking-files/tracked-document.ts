@@ -1,5 +1,11 @@
 /** trackcontainers.json as text. Source: shared protocol notes, "trackcontainers.json", traps 5, 6, 12, 13. */
-import { type Layout, type ListText, parseListText } from "../../store/mirror/list-text.js";
+import type { JsonValue } from "../../store/contract.js";
+import {
+  type KnownElements,
+  type Layout,
+  type ListText,
+  parseListText,
+} from "../../store/mirror/list-text.js";
 import type { Slices } from "../../store/mirror/slices.js";
 import type { TrackedEntry } from "./contract.js";
 import { type FileEntry, type Fingerprints, readEntry, toFileValue } from "./entry.js";
@@ -11,6 +17,12 @@ export type Surroundings = Omit<ListText, "list">;
 export interface Reading<Document> {
   readonly document: Document;
   readonly emptiness?: Exclude<ListText["list"], readonly unknown[]>;
+}
+
+/** What a file held last, and its elements by their text. */
+export interface Last<Document> {
+  readonly document: Document;
+  readonly known: KnownElements;
 }
 
 export interface TrackedDocument {
@@ -31,14 +43,23 @@ export const noTracked: TrackedDocument = {
   byKey: new Map(),
 };
 
-/** Reads a file's bytes. @throws {SyntaxError} */
-export async function readTracked(bytes: Buffer, slices: Slices): Promise<Reading<TrackedDocument>> {
-  const { list, ...surroundings } = await parseListText(bytes, listKey, layout, slices);
+/** Reads a file's bytes. What stood in `last` comes back as it was there. @throws {SyntaxError} */
+export async function readTracked(
+  bytes: Buffer,
+  slices: Slices,
+  last?: Last<TrackedDocument>,
+): Promise<Reading<TrackedDocument>> {
+  const { list, ...surroundings } = await parseListText(bytes, listKey, layout, slices, last?.known);
   if (typeof list === "string") return { document: { ...noTracked, surroundings }, emptiness: list };
+  const standing = new Map<JsonValue, FileEntry>();
+  for (const entry of last?.document.entries ?? []) {
+    if (entry.entry?.id !== "") standing.set(entry.value, entry);
+    if (slices.isOver) await slices.rest();
+  }
   const entries: FileEntry[] = [];
   const idless = new Map<string, number>();
   for (const value of list) {
-    entries.push(withOwnKey(readEntry(value), idless));
+    entries.push(standing.get(value) ?? withOwnKey(readEntry(value), idless));
     if (slices.isOver) await slices.rest();
   }
   return { document: await documentOf(surroundings, entries, slices) };

@@ -1,6 +1,11 @@
 import type { Logger } from "../../observability/logger.js";
 import type { JsonValue } from "../../store/contract.js";
-import { formatElement, formatListText, type Layout } from "../../store/mirror/list-text.js";
+import {
+  formatElement,
+  formatListText,
+  type KnownElements,
+  type Layout,
+} from "../../store/mirror/list-text.js";
 import type { MirrorTimes } from "../../store/mirror/limits.js";
 import { MirroredFile, type MirroredFileOptions } from "../../store/mirror/mirrored-file.js";
 import { Slices } from "../../store/mirror/slices.js";
@@ -8,13 +13,13 @@ import { FileError, FileFault } from "../../system/errors.js";
 import type { FileMark } from "../../system/file-marks.js";
 import type { TrackingFileName } from "./contract.js";
 import type { Foreign } from "./foreign-changes.js";
-import type { Reading, Surroundings } from "./tracked-document.js";
+import type { Last, Reading, Surroundings } from "./tracked-document.js";
 
 /** What is to be known of a kind of file. */
 export interface FileKind<Document> {
   readonly name: TrackingFileName;
   readonly nothing: Document;
-  readonly read: (bytes: Buffer, slices: Slices) => Promise<Reading<Document>>;
+  readonly read: (bytes: Buffer, slices: Slices, last: Last<Document>) => Promise<Reading<Document>>;
   readonly surroundingsOf: (document: Document) => Surroundings;
   readonly valuesOf: (document: Document) => Iterable<JsonValue>;
 }
@@ -93,11 +98,23 @@ export class TrackingFile<Document> {
   async #read(bytes: Buffer | undefined): Promise<FileReading<Document>> {
     if (bytes === undefined) return { document: this.#kind.nothing, emptiness: "NO_FILE" };
     try {
-      return await this.#kind.read(bytes, new Slices(this.#options.clock, this.#options.times.sliceMs));
+      const slices = new Slices(this.#options.clock, this.#options.times.sliceMs);
+      const last = { document: this.#disk, known: await this.#knownElements(slices) };
+      return await this.#kind.read(bytes, slices, last);
     } catch (error) {
       // Whatever is in there: what cannot be read is damage.
       return { why: error instanceof SyntaxError ? error.message : "it cannot be understood" };
     }
+  }
+
+  async #knownElements(slices: Slices): Promise<KnownElements> {
+    const { layout } = this.#kind.surroundingsOf(this.#disk);
+    const known = new Map<string, JsonValue>();
+    for (const value of this.#kind.valuesOf(this.#disk)) {
+      known.set(this.#elementText(value, layout), value);
+      if (slices.isOver) await slices.rest();
+    }
+    return known;
   }
 
   /** What stands there has been brought into the state. */

@@ -24,17 +24,26 @@ export interface ListText {
   readonly layout: Layout;
 }
 
-/** Reads a file's bytes. `listKey` is matched in any case, the exact one first. @throws {SyntaxError} */
+/** Values by their text, as `formatElement` spells them. */
+export type KnownElements = ReadonlyMap<string, JsonValue>;
+
+/**
+ * Reads a file's bytes. `listKey` is matched in any case, the exact one first. An element whose text is known is that
+ * value itself: most of a file is as it was, and a hundred thousand new objects are work for the garbage collector.
+ *
+ * @throws {SyntaxError}
+ */
 export async function parseListText(
   bytes: Buffer,
   listKey: string,
   defaults: Layout,
   slices: Slices,
+  known: KnownElements = new Map(),
 ): Promise<ListText> {
   const scan = new Scan(bytes);
   scan.skipSpace();
   if (scan.isAtEnd) return { list: "NO_BYTES", listKey, fields: {}, layout: defaults };
-  const members = await readMembers(scan, listKey, slices);
+  const members = await readMembers(scan, listKey, slices, known);
   const lists = members.filter(({ key }) => isSameKey(key, listKey));
   // One list, however often and in whatever case its key stands there: a second one would shadow it for other readers.
   const chosen = lists.findLast(({ key }) => key === listKey) ?? lists.at(-1);
@@ -63,7 +72,12 @@ function joined(chosen: Member, lists: readonly Member[]): readonly JsonValue[] 
   });
 }
 
-async function readMembers(scan: Scan, listKey: string, slices: Slices): Promise<Member[]> {
+async function readMembers(
+  scan: Scan,
+  listKey: string,
+  slices: Slices,
+  known: KnownElements,
+): Promise<Member[]> {
   const members: Member[] = [];
   scan.take("{");
   for (let isFirst = true; !scan.takeIf("}"); isFirst = false) {
@@ -72,19 +86,19 @@ async function readMembers(scan: Scan, listKey: string, slices: Slices): Promise
     if (typeof key !== "string") throw new SyntaxError("a key is no text");
     scan.take(":");
     const isList = isSameKey(key, listKey) && scan.isAt("[");
-    members.push({ key, value: isList ? await readElements(scan, slices) : scan.value() });
+    members.push({ key, value: isList ? await readElements(scan, slices, known) : scan.value() });
   }
   scan.skipSpace();
   if (!scan.isAtEnd) throw new SyntaxError("something stands after the object");
   return members;
 }
 
-async function readElements(scan: Scan, slices: Slices): Promise<JsonValue[]> {
+async function readElements(scan: Scan, slices: Slices, known: KnownElements): Promise<JsonValue[]> {
   const elements: JsonValue[] = [];
   scan.take("[");
   while (!scan.takeIf("]")) {
     if (elements.length > 0) scan.take(",");
-    elements.push(scan.value());
+    elements.push(scan.value(known));
     if (slices.isOver) await slices.rest();
   }
   return elements;
@@ -130,11 +144,13 @@ class Scan {
     if (!this.takeIf(sign)) throw new SyntaxError(`"${sign}" is missing at byte ${String(this.#at)}`);
   }
 
-  value(): JsonValue {
+  value(known?: KnownElements): JsonValue {
     this.skipSpace();
     const start = this.#at;
     this.#skipValue();
     const text = this.#bytes.toString("utf8", start, this.#at);
+    const value = known?.get(text);
+    if (value !== undefined) return value;
     try {
       return JSON.parse(text) as JsonValue;
     } catch {
@@ -192,7 +208,8 @@ export function formatElement(value: JsonValue, layout: Layout): string {
 function nested(value: JsonValue, { indent, lineEnd }: Layout, depth: number): string {
   const text = JSON.stringify(value, null, indent);
   // Line ends inside of texts are spelled \n: each one here is the layout's.
-  return indent === "" ? text : text.replaceAll("\n", lineEnd + indent.repeat(depth));
+  // By split and join, because that makes one flat text: replaceAll leaves a tree that takes four times the memory.
+  return indent === "" ? text : text.split("\n").join(lineEnd + indent.repeat(depth));
 }
 
 /** Characters of one piece. */

@@ -44,6 +44,41 @@ describe("a tracking file", () => {
     expect(text).toBe(bytes.toString());
   });
 
+  it("comes back as the objects it was where its text is the same", async () => {
+    const noId = entry("192.0.2.9", "", { ID: "" });
+    const list = [
+      entry("192.0.2.1", "one"),
+      noId,
+      entry("192.0.2.2", "two"),
+      noId,
+      entry("192.0.2.3", "gone"),
+    ];
+    const document = await tracked(list);
+    const { layout } = document.surroundings;
+    const known = new Map(document.entries.map(({ value }) => [formatElement(value, layout), value]));
+    const next = [...list.slice(0, 4), entry("192.0.2.1", "new")].toSpliced(2, 1, entry("192.0.2.4", "two"));
+    const bytes = Buffer.from(JSON.stringify({ TrackContainer: next }));
+    const again = (await readTracked(bytes, slices, { document, known })).document;
+    expect(again).toEqual(await tracked(next));
+    expect(again.entries[0]).toBe(document.entries[0]);
+  });
+
+  it("of groups comes back as the objects it was where its text is the same", async () => {
+    const group = (ID: string, ...members: string[]) => ({
+      ID,
+      TrackContainer: members.map((id) => entry("192.0.2.1", id)),
+    });
+    const read = (groups: JsonValue, last?: Parameters<typeof readGroups>[2]) =>
+      readGroups(Buffer.from(JSON.stringify({ Groups: groups })), slices, last);
+    const { document } = await read([group("grp1", "a", "b"), group("grp2", "c")]);
+    const { layout } = document.surroundings;
+    const known = new Map(document.groups.map(({ value }) => [formatElement(value, layout), value]));
+    const next = [group("grp2", "c"), group("grp1", "a")];
+    const again = (await read(next, { document, known })).document;
+    expect(again).toEqual((await read(next)).document);
+    expect(again.groups[0]).toBe(document.groups[1]);
+  });
+
   it("gets a new entry as the original writes it", async () => {
     const { document } = await readTracked(Buffer.alloc(0), slices);
     const added = anEntry(1);
