@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 
 from ansible.plugins.callback import CallbackBase
@@ -22,6 +23,10 @@ DOCUMENTATION = """
 MAX_OUTPUT_CHARACTERS = 64 * 1024
 MAX_MESSAGE_CHARACTERS = 4 * 1024
 MAX_NAME_CHARACTERS = 256
+
+
+DEBUG_ACTIONS = ("debug", "ansible.builtin.debug", "ansible.legacy.debug")
+OWN_FIELDS = ("changed", "failed", "invocation")
 
 
 def as_text(value):
@@ -62,8 +67,14 @@ class CallbackModule(CallbackBase):
     def _tell(self, **event):
         # ASCII only: a lone surrogate in a text must not end the run.
         line = json.dumps(event, default=str, separators=(",", ":")).encode("ascii") + b"\n"
-        while line:
-            line = line[os.write(self._fd, line) :]
+        try:
+            while line:
+                line = line[os.write(self._fd, line) :]
+        except OSError:
+            # The gateway is gone: nobody is left to end this run. Its next start ends what is not in our group.
+            if os.getpgrp() == os.getpid():
+                os.killpg(os.getpgrp(), signal.SIGKILL)
+            raise
 
     def _result(self, status, result, ignored=False):
         host = result._host.get_name()
@@ -73,6 +84,8 @@ class CallbackModule(CallbackBase):
         # Of a loop each item has told its own.
         outputs = [] if "results" in fields else self._outputs(fields)
         message = fields.get("msg", "") or fields.get("skip_reason", "")
+        if message == "" and result._task.action in DEBUG_ACTIONS:
+            message = {name: value for name, value in fields.items() if name not in OWN_FIELDS and name[:1] != "_"}
         self._tell(
             event="result",
             host=host,

@@ -62,6 +62,7 @@ function hostText({ host, port, user, password, privateKeyPath, knownHostsPath }
  */
 function sshArguments(knownHostsPath: string, isByPassword: boolean): string {
   const options: readonly (readonly [string, string])[] = [
+    ["LogLevel", "ERROR"],
     ["StrictHostKeyChecking", "accept-new"],
     ["UserKnownHostsFile", `"${knownHostsPath.replaceAll("%", "%%")}"`],
     ["GlobalKnownHostsFile", "/dev/null"],

@@ -24,6 +24,13 @@ export interface RunnablePlugin {
 /** What makes a folder no plugin, in words for people. */
 export class BrokenPluginError extends Error {
   override readonly name = "BrokenPluginError";
+  /** What is not there at all; undefined = something else is wrong. */
+  readonly missing: "folder" | "file" | undefined;
+
+  constructor(message: string, missing?: "folder" | "file") {
+    super(message);
+    this.missing = missing;
+  }
 }
 
 /** Lists every folder, by name. A plugin path that is not there holds no plugins. @throws {PluginError} */
@@ -85,13 +92,13 @@ export async function findPlugin(pluginPath: string, folder: string): Promise<Ru
     return await readPlugin(pluginPath, folder);
   } catch (error) {
     if (!(error instanceof BrokenPluginError)) throw error;
-    if (error.cause === "ENOENT")
+    if (error.missing === "folder")
       throw new PluginError("PLUGIN_NOT_FOUND", "there is no such plugin", { metadata });
     throw new PluginError("PLUGIN_BROKEN", `the plugin cannot run: ${error.message}`, { metadata });
   }
 }
 
-/** Reads what makes a folder a plugin. @throws {BrokenPluginError} with cause ENOENT: there is no such folder */
+/** Reads what makes a folder a plugin. @throws {BrokenPluginError} */
 export async function readPlugin(pluginPath: string, folder: string): Promise<RunnablePlugin> {
   const path = join(pluginPath, folder);
   await requireFolder(path);
@@ -108,7 +115,7 @@ export async function readPlugin(pluginPath: string, folder: string): Promise<Ru
   }
   const hosts = await readText(path, "hosts").catch((error: unknown) => {
     // The original writes it anew for each run: one that is missing is no fault.
-    if ((error as BrokenPluginError).cause === "ENOENT") return "";
+    if ((error as BrokenPluginError).missing === "file") return "";
     throw error;
   });
   return {
@@ -131,7 +138,8 @@ async function requireFolder(path: string): Promise<void> {
     if (!stats.isDirectory()) throw new BrokenPluginError("it is no folder");
   } catch (error) {
     if (error instanceof BrokenPluginError) throw error;
-    throw new BrokenPluginError(`it cannot be read: ${codeOf(error) ?? "error"}`, { cause: codeOf(error) });
+    const code = codeOf(error) ?? "error";
+    throw new BrokenPluginError(`it cannot be read: ${code}`, code === "ENOENT" ? "folder" : undefined);
   }
 }
 
@@ -148,7 +156,7 @@ async function readText(
     return new TextDecoder("utf-8", { fatal: true }).decode(await readFileWithin(path, maxBytes, undefined));
   } catch (error) {
     const code = codeOf(error);
-    if (code === "ENOENT") throw new BrokenPluginError(`${name} is missing`, { cause: code });
+    if (code === "ENOENT") throw new BrokenPluginError(`${name} is missing`, "file");
     if (code === "ELOOP") throw new BrokenPluginError(`${name} is a link`);
     if (code === "ERR_ENCODING_INVALID_ENCODED_DATA") throw new BrokenPluginError(`${name} is not UTF-8`);
     const why = error instanceof FileFault ? error.message : (code ?? "error");

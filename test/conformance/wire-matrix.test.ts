@@ -1,4 +1,7 @@
 /** Every RPC in every form that a call can take on the wire, against a real gateway and a devnet on loopback. */
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { ClientService } from "../../src/gen/p2prc/client/v1/client_service_pb.js";
@@ -8,6 +11,7 @@ import {
   CrawlCompleted_EndReason,
   type UpdateIpTableResponse,
 } from "../../src/gen/p2prc/client/v1/ip_table_pb.js";
+import type { RunPluginRequestSchema } from "../../src/gen/p2prc/client/v1/plugin_pb.js";
 import { Node_State } from "../../src/gen/p2prc/client/v1/node_pb.js";
 import { type GatewayOnDevnet, openGatewayOnDevnet } from "../support/gateway-on-devnet.js";
 import { openTransport, wireForms } from "../support/transports.js";
@@ -15,7 +19,17 @@ import { openTransport, wireForms } from "../support/transports.js";
 let gateway: GatewayOnDevnet;
 
 beforeAll(async () => {
-  gateway = await openGatewayOnDevnet({ devnet: { nodes: 8, delayMs: 1, faults: { refuse: 1 } } });
+  gateway = await openGatewayOnDevnet({
+    devnet: { nodes: 8, delayMs: 1, faults: { refuse: 1 } },
+    prepare: async (baseDir) => {
+      const plugins = join(baseDir, "plugin/deploy");
+      await mkdir(join(plugins, "broken"), { recursive: true });
+      await mkdir(join(plugins, "hello"));
+      await writeFile(join(plugins, "hello/description.txt"), "Says hello");
+      await writeFile(join(plugins, "hello/ports.json"), '{"NumOfPorts": 1}');
+      await writeFile(join(plugins, "hello/site.yml"), "- hosts: all\n");
+    },
+  });
 });
 
 afterAll(async () => {
@@ -131,6 +145,30 @@ describe.each(wireForms)("over $protocol, $format, $http", (form) => {
     await client.addNode({ address: entry() });
     const { images } = await client.listImages({ node: entry() });
     expect(images.every(({ name }) => name !== "")).toBe(true);
+  });
+
+  it("ListPlugins tells why a plugin cannot run", async () => {
+    const { plugins } = await client.listPlugins({});
+    expect(plugins).toMatchObject([
+      { name: "plugins/broken", brokenReason: "description.txt is missing" },
+      { name: "plugins/hello", description: "Says hello", portCount: 1, brokenReason: "" },
+    ]);
+  });
+
+  it("RunPlugin refuses what it does not find, and what a playbook cannot do", async () => {
+    const run = async (request: MessageInitShape<typeof RunPluginRequestSchema>): Promise<void> => {
+      for await (const _ of client.runPlugin({
+        target: { case: "filter", value: "spec.gpu = true" },
+        ...request,
+      }));
+    };
+    await expectRefusal(run({ plugin: "nothing" }), Code.NotFound, "PLUGIN_NOT_FOUND");
+    await expectRefusal(run({ plugin: "../x" }), Code.InvalidArgument, "INVALID_PLUGIN_NAME", "plugin");
+    const undo = run({ plugin: "hello", failurePolicy: { undoOnFailure: true } });
+    const field = "failure_policy.undo_on_failure";
+    await expectRefusal(undo, Code.InvalidArgument, "INVALID_FAILURE_POLICY", field);
+    const many = run({ plugin: "hello", failurePolicy: { maxConcurrency: 65 } });
+    await expectRefusal(many, Code.InvalidArgument, "INVALID_REQUEST", "failure_policy.max_concurrency");
   });
 });
 

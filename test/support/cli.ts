@@ -55,13 +55,13 @@ export class CliProcess {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
 
-  constructor(argv: readonly string[], cwd: string) {
+  constructor(argv: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}) {
     const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
     if (!existsSync(program)) throw new Error(`${program} is missing: run \`npm run build\` first`);
     this.child = spawn(process.execPath, [program, ...argv], {
       cwd,
       stdio: ["ignore", "pipe", "pipe"],
-      env: {},
+      env: { ...env },
     });
     this.child.stdout?.on("data", (piece: Buffer) => (this.out += piece.toString()));
     this.child.stderr?.on("data", (piece: Buffer) => (this.err += piece.toString()));

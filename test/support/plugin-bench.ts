@@ -11,6 +11,7 @@ import { loadConfig } from "../../src/config/config.js";
 import { ClientService } from "../../src/gen/p2prc/client/v1/client_service_pb.js";
 import type { RunPluginRequestSchema, RunPluginResponse } from "../../src/gen/p2prc/client/v1/plugin_pb.js";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { CliProcess } from "./cli.js";
 import { makeKey, SshBench, type SshServer } from "./ssh-servers.js";
 
 const ansibleFolder = fileURLToPath(new URL("../../.cache/e2e/ansible/bin", import.meta.url));
@@ -33,6 +34,12 @@ export const nodeAddress = "127.0.0.1:9";
 export const nameOf = (id: string): string => `nodes/${nodeAddress}/containers/${id}`;
 export const groupId = "grp11111111-2222-3333-4444-555555555555";
 
+export const onGroup = { case: "group", value: groupId } as const;
+export const onContainer = (id: string) => ({ case: "container", value: nameOf(id) }) as const;
+
+/** Jinja as a playbook that is a Go template writes it. */
+export const jinja = (expression: string): string => `{{"{{"}} ${expression} {{"}}"}}`;
+
 export class PluginBench {
   readonly baseDir: string;
   readonly ssh = new SshBench();
@@ -40,6 +47,8 @@ export class PluginBench {
   readonly publicKey: string;
   #app: App | undefined;
   #sessions: Http2SessionManager[] = [];
+  #processes: CliProcess[] = [];
+  #logged = "";
 
   private constructor(baseDir: string, keyPath: string, publicKey: string) {
     this.baseDir = baseDir;
@@ -97,7 +106,7 @@ export class PluginBench {
     const flags = { listen: "127.0.0.1:0", base: this.baseDir, publicIp: "off", lookInterval: "0" };
     const env = { PATH: options.searchPath ?? searchPath, HOME: this.baseDir };
     const config = loadConfig({ flags, env, cwd: this.baseDir });
-    const logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: this.#log };
+    const logger = { debug: this.#log, info: this.#log, warn: this.#log, error: this.#log };
     this.#app = await openApp({ config, logger, listen: true });
     return this.client(this.#app.url ?? "");
   }
@@ -108,14 +117,48 @@ export class PluginBench {
     return createClient(ClientService, createGrpcTransport({ baseUrl: url, sessionManager }));
   }
 
+  /** The gateway in a process of its own. */
+  async gatewayProcess(): Promise<{
+    readonly client: Client<typeof ClientService>;
+    readonly pid: number;
+    kill(): Promise<unknown>;
+  }> {
+    const argv = ["serve", "--listen", "127.0.0.1:0", "--public-ip", "off", "--look-interval", "0"];
+    const started = new CliProcess(argv, this.baseDir, { PATH: searchPath });
+    this.#processes.push(started);
+    const [url] = await started.until(/http:\/\/127\.0\.0\.1:[0-9]+/);
+    return {
+      client: this.client(url),
+      pid: started.child.pid ?? 0,
+      kill: () => {
+        started.child.kill("SIGKILL");
+        return started.ended;
+      },
+    };
+  }
+
+  async write(name: string, text: string): Promise<void> {
+    await writeFile(join(this.baseDir, name), text);
+  }
+
+  /** What the gateway of this process logged. */
+  get logged(): string {
+    return this.#logged;
+  }
+
   readonly #log = (fields: object, message: string): void => {
-    process.stderr.write(`${message} ${(fields as { err?: Error }).err?.stack ?? ""}\n`);
+    const { err } = fields as { err?: Error };
+    this.#logged += `${message} ${JSON.stringify(fields)} ${err?.stack ?? ""}\n`;
   };
 
   async closeGateway(): Promise<void> {
     for (const session of this.#sessions.splice(0)) session.abort();
     await this.#app?.close();
     this.#app = undefined;
+    for (const { child, ended } of this.#processes.splice(0)) {
+      child.kill("SIGKILL");
+      await ended;
+    }
   }
 
   async release(): Promise<void> {

@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { appendFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,6 +16,8 @@ export interface SshServer {
 export interface SshServerOptions {
   /** Lines of authorized_keys. */
   readonly authorizedKeys: string;
+  /** Lets root in with it; needs root. @default by key only */
+  readonly password?: string;
   /** A port to come back on. @default a free one */
   readonly port?: number;
 }
@@ -27,7 +29,7 @@ const program = "/usr/sbin/sshd";
 export class SshBench {
   readonly #cleanups: (() => Promise<unknown>)[] = [];
 
-  async open({ authorizedKeys, port: wanted }: SshServerOptions): Promise<SshServer> {
+  async open({ authorizedKeys, password, port: wanted }: SshServerOptions): Promise<SshServer> {
     if (!existsSync(program)) throw new Error("sshd is missing: run scripts/install-e2e.sh ansible");
     const folder = await mkdtemp(join(tmpdir(), "sshd-"));
     this.#cleanups.push(() => rm(folder, { recursive: true, force: true }));
@@ -41,8 +43,8 @@ export class SshBench {
       `HostKey ${hostKeyPath}`,
       "PidFile none",
       `AuthorizedKeysFile ${join(folder, "authorized_keys")}`,
-      "PermitRootLogin prohibit-password",
-      "PasswordAuthentication no",
+      `PermitRootLogin ${password === undefined ? "prohibit-password" : "yes"}`,
+      `PasswordAuthentication ${password === undefined ? "no" : "yes"}`,
       "StrictModes no",
       "UsePAM no",
       "LogLevel ERROR",
@@ -51,7 +53,9 @@ export class SshBench {
     ];
     const configPath = join(folder, "sshd_config");
     await appendFile(configPath, `${config.join("\n")}\n`);
-    const child = spawn(program, ["-D", "-e", "-f", configPath], { stdio: "ignore" });
+    const serve = [program, "-D", "-e", "-f", configPath];
+    const command = password === undefined ? serve : await withPassword(folder, password, serve);
+    const child = spawn(command[0] ?? "", command.slice(1), { stdio: "ignore" });
     const server = { port, hostKeyPath, close: () => end(child) };
     this.#cleanups.push(server.close);
     await untilAnswers(port, child);
@@ -68,6 +72,18 @@ export function makeKey(folder: string, name: string): string {
   const path = join(folder, name);
   execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", path]);
   return path;
+}
+
+/** A process that sees another root password than this machine: the file of passwords is its own. */
+async function withPassword(folder: string, password: string, serve: string[]): Promise<string[]> {
+  const hashed = execFileSync("openssl", ["passwd", "-6", "-stdin"], { input: `${password}\n` });
+  const shadow = (await readFile("/etc/shadow", "utf8")).replace(
+    /^root:[^:]*:/m,
+    `root:${String(hashed).trim()}:`,
+  );
+  const path = join(folder, "shadow");
+  await writeFile(path, shadow, { mode: 0o600 });
+  return ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/shadow && exec "$@"', path, ...serve];
 }
 
 async function end(child: ChildProcess): Promise<void> {
