@@ -10,7 +10,7 @@ export default defineConfig(
     "test/fixtures/",
     "**/*.mjs",
     "**/*.cjs",
-    "test/e2e/",
+    "test/e2e/go/",
   ]),
   tseslint.configs.strictTypeChecked,
   tseslint.configs.stylisticTypeChecked,

@@ -120,7 +120,7 @@ describe("containers on a Docker Engine", () => {
       expect(wait).toMatchObject({ met: true });
     }
 
-    const [ofCaller, ofGateway] = made as [Made, Made, Made];
+    const [ofCaller, ofGateway] = made;
     const hosts = await Promise.all(made.map((one) => overSsh(loginOf(one), "id -un; cat /etc/hostname")));
     expect(hosts.map((text) => text.split("\n")[0])).toEqual(["root", "root", "root"]);
     expect(new Set(hosts).size).toBe(3);
