@@ -41,9 +41,9 @@ export function begin(
 
 /** No answer came, or none that can be read. @returns what to throw */
 export function settleUnanswered(draft: Draft, intent: IntentRecord, error: unknown): unknown {
-  const { name, wasSent } = error as { name?: unknown; wasSent?: unknown };
-  // Only what is certain: a failure of our own before the call, or of the call before a byte left.
-  if (name === "PeerError" && wasSent !== false) {
+  const { wasSent } = error as { wasSent?: unknown };
+  // Only what is certain: nothing was sent. A fault of our own may have come up while the answer was read.
+  if (wasSent !== false) {
     leaveUnknown(draft, intent, "CREATE_OUTCOME_UNKNOWN");
     return outcomeUnknown(intent, "the request was sent, and no readable answer came", error);
   }

@@ -214,20 +214,18 @@ export class Removals {
     const { host, port } = typed;
     const node = port === undefined ? (host.includes(":") ? `[${host}]` : host) : addressKey({ host, port });
     const reach = await directory.locate(node, "operator");
+    const unknown = (cause?: unknown): ContainerError =>
+      new ContainerError("REMOVE_OUTCOME_UNKNOWN", "the removal was sent, and no readable answer came", {
+        metadata: { container: name },
+        cause,
+      });
     let answer: RemoveAnswer;
     try {
       answer = await calls.remove(reach, typed.id);
     } catch (error) {
-      if ((error as { wasSent?: unknown }).wasSent === false) throw error;
-      throw new ContainerError(
-        "REMOVE_OUTCOME_UNKNOWN",
-        "the removal was sent, and no readable answer came",
-        {
-          metadata: { container: name },
-          cause: error,
-        },
-      );
+      throw (error as { wasSent?: unknown }).wasSent === false ? error : unknown(error);
     }
+    if (answer.kind === "removed" && !isConfirmation(answer)) throw unknown();
     if (answer.kind === "refused") {
       throw new ContainerError(
         "REMOVE_FAILED",

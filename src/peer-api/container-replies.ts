@@ -50,27 +50,33 @@ export function parseRemoveAnswer({ httpStatus, body }: NodeAnswer): RemoveAnswe
 /** Documents read of one body: more than two were never seen. */
 const maxDocuments = 4;
 
+/** Braces at which a document is looked for: error texts have some of their own. */
+const maxStarts = 16;
+
 interface MixedBody {
   /** Text before the first document; the whole body if there is none. */
   readonly before: string;
-  /** JSON objects one after the other. More than one came on a single day of 2023: the first carries the proxy's ports. */
+  /** JSON objects. More than one came on a single day of 2023: the first carries the proxy's ports. */
   readonly documents: readonly unknown[];
   readonly after: string;
 }
 
 function readMixed(body: string): MixedBody {
   const documents: unknown[] = [];
-  const start = body.indexOf("{");
-  let position = start;
-  while (body[position] === "{" && documents.length < maxDocuments) {
-    const end = endOfObject(body, position);
-    const value = parsed(body.slice(position, end));
-    if (value === undefined) break;
-    documents.push(value);
-    position = end + body.slice(end).search(/\S|$/);
+  let before = body;
+  let after = "";
+  let start = body.indexOf("{");
+  for (let tried = 0; start !== -1 && tried < maxStarts && documents.length < maxDocuments; tried += 1) {
+    const end = endOfObject(body, start);
+    const value = parsed(body.slice(start, end));
+    if (value !== undefined) {
+      if (documents.length === 0) before = body.slice(0, start);
+      after = body.slice(end);
+      documents.push(value);
+    }
+    start = body.indexOf("{", value === undefined ? start + 1 : end);
   }
-  if (documents.length === 0) return { before: body, documents, after: "" };
-  return { before: body.slice(0, start), documents, after: body.slice(position) };
+  return { before, documents, after };
 }
 
 /** Where the object ends that begins at `start`: after its last brace, or at the end of a text that closes none. */

@@ -60,6 +60,8 @@ describe("the answer to an order", () => {
     ["an error text after it", 200, `${json}error: proxy IP not found`, "proxy IP not found"],
     ["both twice", 500, `error: x${json}${json}null`, "x"],
     ["an empty description before it", 500, `error: x${zero}${json}`, "x"],
+    ["braces in the error text", 500, `error: {{index . 0}} "{": x${json}`, '{{index . 0}} "{": x'],
+    ["a text between two documents", 500, `error: x${zero} and ${json}`, "x"],
     ["braces in its texts", 500, `error: x${json.replace("SSH Port", '}{\\"')}`, "x"],
   ])("is a container in spite of an error: %s", (_, status, body, message) => {
     expect(started(status, body)).toMatchObject({
@@ -113,7 +115,6 @@ describe("the answer to an order", () => {
       500,
       `error: x${json.replace('"SSHCommand":""', `"x":${"[".repeat(20)}${"]".repeat(20)}`)}`,
     ],
-    ["text with braces before it", 500, `error: {x}${json}`],
   ])("is a refusal after which one may run all the same: %s", (_, status, body) => {
     expect(started(status, body)).toMatchObject({ kind: "refused", httpStatus: status, mayRun: true });
   });
