@@ -28,13 +28,16 @@ export interface WatchesDeps {
 /** Streams of commits. Each commit is looked at once, whoever watches. */
 export class Watches {
   readonly #deps: WatchesDeps;
+  /** Of those who are told each commit as it comes. */
   readonly #queues = new Set<WatcherQueue>();
+  /** Of all, also of those who are still led through the history. */
+  readonly #watching = new Set<WatcherQueue>();
 
   constructor(deps: WatchesDeps) {
     this.#deps = deps;
     deps.state.subscribe((update) => this.#tell(update));
     deps.draining.addEventListener("abort", () => {
-      for (const queue of this.#queues) queue.fail(drained());
+      for (const queue of this.#watching) queue.fail(drained());
     });
   }
 
@@ -48,9 +51,10 @@ export class Watches {
       });
     }
     if (draining.aborted) throw drained();
-    if (this.#queues.size >= containerLimits.maxWatchers)
+    if (this.#watching.size >= containerLimits.maxWatchers)
       throw new ContainerError("TOO_MANY_WATCHERS", "too many streams watch at once");
     const queue = new WatcherQueue();
+    this.#watching.add(queue);
     try {
       let revision = state.revision;
       if (request.startRevision === "") this.#queues.add(queue);
@@ -70,6 +74,7 @@ export class Watches {
       }
     } finally {
       this.#queues.delete(queue);
+      this.#watching.delete(queue);
     }
   }
 
