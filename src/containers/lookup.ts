@@ -2,7 +2,7 @@ import { indexAfter } from "../filter/pages.js";
 import { addressKey, nodeName } from "../peer-api/address.js";
 import { ContainerError } from "./errors.js";
 import { containerKey, type TypedContainer } from "./names.js";
-import type { ContainerRecord } from "./records.js";
+import type { ContainerRecord, IntentRecord, TombstoneRecord } from "./records.js";
 import type { TrackedState } from "./tracked-state.js";
 
 /** Several nodes may answer on one address, on ports of their own. */
@@ -54,3 +54,27 @@ export function findContainer(
   }
   return found[0];
 }
+
+/** Finds what is known of a container without an id, `~INTENT`. @returns undefined if none is open on that node */
+export function findIntent(state: TrackedState, typed: TypedContainer): IntentRecord | undefined {
+  const intent = typed.isIntent ? state.get("intent", typed.id) : undefined;
+  return intent !== undefined && isAt(intent.address, typed) ? intent : undefined;
+}
+
+/** @returns the last one removed of those that a name without a port means */
+export function findTombstone(state: TrackedState, typed: TypedContainer): TombstoneRecord | undefined {
+  const { host, port, id, isIntent } = typed;
+  if (isIntent) return undefined;
+  if (port !== undefined) return state.get("tombstone", containerKey({ host, port }, id));
+  let last: TombstoneRecord | undefined;
+  for (const tombstone of state.all("tombstone")) {
+    const { container, removeTimeMs } = tombstone;
+    const isMeant = container.id === id && isAt(container.address, typed);
+    if (isMeant && removeTimeMs >= (last?.removeTimeMs ?? 0)) last = tombstone;
+  }
+  return last;
+}
+
+/** Whether an address is one that a caller typed with or without the port. */
+export const isAt = ({ host, port }: ContainerRecord["address"], typed: TypedContainer): boolean =>
+  host === typed.host && (typed.port === undefined || port === typed.port);

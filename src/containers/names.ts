@@ -1,4 +1,4 @@
-import { addressKey, defaultServerPort, nodeName, parseTypedAddress } from "../peer-api/address.js";
+import { addressKey, nodeName, parseTypedAddress } from "../peer-api/address.js";
 import type { PeerAddress } from "../peer-api/contract.js";
 import { ContainerError } from "./errors.js";
 
@@ -46,12 +46,6 @@ export function readContainerName(text: string, field: string): TypedContainer {
   }
   return { ...address, id, isIntent };
 }
-
-/** The address that was typed, on the port of a node that names none. */
-export const withDefaultPort = ({ host, port }: TypedContainer): PeerAddress => ({
-  host,
-  port: port ?? defaultServerPort,
-});
 
 /** Reads `groups/ID` or `ID`. @returns the id @throws {ContainerError} INVALID_GROUP_NAME naming the field */
 export function readGroupName(text: string, field: string): string {

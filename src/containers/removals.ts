@@ -11,12 +11,12 @@ import type {
 } from "./contract.js";
 import { ContainerError } from "./errors.js";
 import { failpoint } from "../system/failpoint.js";
-import { intentName, nameOfKey, readContainerName } from "./names.js";
+import { intentName, nameOfKey, readContainerName, type TypedContainer } from "./names.js";
 import type { NodeCalls } from "./node-calls.js";
 import { commitOutcome } from "./outcome.js";
 import type { Owners } from "./owners.js";
 import type { ContainerRecord } from "./records.js";
-import { findContainer } from "./lookup.js";
+import { findContainer, isAt } from "./lookup.js";
 import { notTracked, removalRefused, removalUnknown } from "./remove-errors.js";
 import { showContainer, showIntent, showTombstone } from "./show.js";
 import type { Logger } from "../observability/logger.js";
@@ -54,7 +54,7 @@ export class Removals {
   async remove(request: RemoveRequest, { caller, signal }: CallerOptions): Promise<RemoveResult> {
     const typed = readContainerName(request.container, "container");
     if (this.#deps.draining.aborted) throw new ContainerError("DRAINING", "the gateway is about to stop");
-    if (typed.isIntent) return await this.#closeIntent(typed.id, request);
+    if (typed.isIntent) return await this.#closeIntent(typed, request);
     const found = findContainer(this.#deps.state, typed);
     if (found === undefined) {
       if (caller === "operator" && !request.forgetOnly && request.etag === "") {
@@ -209,7 +209,7 @@ export class Removals {
   }
 
   /** Calls the node for a container that is not tracked, as the original client does, and tells what it said. */
-  async #removeUntracked(name: string, typed: ReturnType<typeof readContainerName>): Promise<RemoveResult> {
+  async #removeUntracked(name: string, typed: TypedContainer): Promise<RemoveResult> {
     const { directory, calls, clock } = this.#deps;
     const { host, port } = typed;
     const node = port === undefined ? (host.includes(":") ? `[${host}]` : host) : addressKey({ host, port });
@@ -246,12 +246,13 @@ export class Removals {
   }
 
   async #closeIntent(
-    id: string,
+    typed: TypedContainer,
     { forgetOnly, etag, container: name }: RemoveRequest,
   ): Promise<RemoveResult> {
     const closed = await change(this.#deps, (draft) => {
-      const intent = draft.get("intent", id);
-      if (intent === undefined) throw notTracked(name);
+      const intent = draft.get("intent", typed.id);
+      if (intent === undefined || !isAt(intent.address, typed)) throw notTracked(name);
+      const { id } = intent;
       const shown = showIntent(intent);
       requireEtag(shown, etag);
       if (!forgetOnly || intent.state === "PENDING") {

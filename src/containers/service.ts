@@ -12,9 +12,9 @@ import { Duty } from "./duty.js";
 import { Groups } from "./groups.js";
 import { containerLimits } from "./limits.js";
 import { listContainers, listGroups } from "./lists.js";
-import { findContainer } from "./lookup.js";
+import { findContainer, findIntent, findTombstone } from "./lookup.js";
 import { Liveness } from "./liveness.js";
-import { containerKey, readContainerName, withDefaultPort } from "./names.js";
+import { readContainerName } from "./names.js";
 import { openMirror } from "./mirror.js";
 import { NodeCalls } from "./node-calls.js";
 import { Owners } from "./owners.js";
@@ -25,7 +25,7 @@ import { notTracked } from "./remove-errors.js";
 import { Removals } from "./removals.js";
 import { noJournal, openSeenJournal, type SeenJournal } from "./seen-journal.js";
 import { replaySeen } from "./seen-replay.js";
-import { showAccess, showContainer, showIntent, showSubject } from "./show.js";
+import { showAccess, showContainer, showIntent, showTombstone } from "./show.js";
 import { TrackedState } from "./tracked-state.js";
 import type { TrackingFilesOptions } from "./tracking-files/tracking-files.js";
 import { Waits } from "./waits.js";
@@ -199,12 +199,11 @@ function getContainer(state: TrackedState, name: string): Container {
   const shown =
     found === undefined ? undefined : showContainer(state, found.key, state.seenTimeMs(found.key));
   if (shown !== undefined) return shown;
-  const intent = typed.isIntent ? state.get("intent", typed.id) : undefined;
+  const intent = findIntent(state, typed);
   if (intent !== undefined) return showIntent(intent);
-  const subject = containerKey(withDefaultPort(typed), typed.id);
-  const removed = typed.isIntent ? undefined : showSubject(state, { kind: "tombstone", subject });
+  const removed = findTombstone(state, typed);
   if (removed === undefined) throw notTracked(name);
-  return removed;
+  return showTombstone(removed);
 }
 
 function accessOf(state: TrackedState, name: string): Access {

@@ -5,10 +5,10 @@ import { portOfWait } from "./container-ports.js";
 import type { CallerOptions, Container, WaitRequest, WaitResult } from "./contract.js";
 import { ContainerError } from "./errors.js";
 import { containerLimits } from "./limits.js";
-import { findContainer } from "./lookup.js";
-import { containerKey, intentName, readContainerName, type TypedContainer } from "./names.js";
+import { findContainer, findIntent, findTombstone } from "./lookup.js";
+import { intentName, readContainerName, type TypedContainer } from "./names.js";
 import type { PortLooks } from "./port-looks.js";
-import { type ContainerRecord, type IntentRecord, read, readKey, type TombstoneRecord } from "./records.js";
+import { type ContainerRecord, type IntentRecord, read, readKey } from "./records.js";
 import { RecordEnds } from "./record-ends.js";
 import { notTracked } from "./remove-errors.js";
 import { showContainer, showIntent, showTombstone } from "./show.js";
@@ -115,8 +115,8 @@ export class Waits {
     signal: AbortSignal,
   ): Promise<WaitResult> {
     const { state, clock } = this.#deps;
-    const intent = state.get("intent", typed.id);
-    if (intent === undefined || !isAt(intent.address, typed)) throw notTracked(request.container);
+    const intent = findIntent(state, typed);
+    if (intent === undefined) throw notTracked(request.container);
     if (request.condition !== "REMOVED") {
       throw new ContainerError(
         "CONTAINER_UNRESOLVED",
@@ -188,23 +188,6 @@ export class Waits {
       begin(wait);
     });
   }
-}
-
-/** Whether an address is one that a caller typed with or without the port. */
-const isAt = ({ host, port }: ContainerRecord["address"], typed: TypedContainer): boolean =>
-  host === typed.host && (typed.port === undefined || port === typed.port);
-
-/** @returns the last one removed of those that a name without a port means */
-function findTombstone(state: TrackedState, typed: TypedContainer): TombstoneRecord | undefined {
-  const { host, port, id } = typed;
-  if (port !== undefined) return state.get("tombstone", containerKey({ host, port }, id));
-  let last: TombstoneRecord | undefined;
-  for (const tombstone of state.all("tombstone")) {
-    const { container, removeTimeMs } = tombstone;
-    const isMeant = container.id === id && isAt(container.address, typed);
-    if (isMeant && removeTimeMs >= (last?.removeTimeMs ?? 0)) last = tombstone;
-  }
-  return last;
 }
 
 /** The container that an intent became: tracked by the commit that ends the intent. */

@@ -28,6 +28,30 @@ describe("a node of another kind", () => {
     expect(container).toMatchObject({ id: "abcdef", state: Container_State.ACTIVE });
   });
 
+  it("leaves an entry that only a name with its own address means", async () => {
+    const { api } = await bench.open();
+    const address = await openNode("500 Oops", "error: exit status 125null");
+    await api.addNode({ address });
+    await refusal(api.createContainer(at(`nodes/${address}`)));
+    const { containers } = await api.listContainers({ filter: "state = UNKNOWN" });
+    const name = containers[0]?.name ?? "";
+    const elsewhere = name.replace(address, "203.0.113.7:8088");
+    expect((await refusal(api.getContainer({ container: elsewhere }))).reason).toBe("CONTAINER_NOT_TRACKED");
+    const wrong = await refusal(api.removeContainer({ container: elsewhere, forgetOnly: true }));
+    expect(wrong.reason).toBe("CONTAINER_NOT_TRACKED");
+    await expect(api.removeContainer({ container: name, forgetOnly: true })).resolves.toBeDefined();
+  });
+
+  it("has its removed containers shown to those who leave out its port, whichever it is", async () => {
+    const { api } = await bench.open();
+    const address = await openNode("200 OK", '{"ID":"abcdef"}');
+    await api.addNode({ address });
+    const { container } = await api.createContainer(at(`nodes/${address}`));
+    await api.removeContainer({ container: container?.name ?? "", forgetOnly: true });
+    const shown = await api.getContainer({ container: "nodes/127.0.0.1/containers/abcdef" });
+    expect(shown.container).toMatchObject({ name: container?.name, state: Container_State.REMOVED });
+  });
+
   it("that says anything else than success has not removed a container, tracked or not", async () => {
     const { api, operator } = await bench.open();
     const address = await openNode("200 OK", '<html>{"ID":"abcdef"}</html>');
