@@ -2,7 +2,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "@jest/globals";
 import type { ChangeSet, Commit, Revision, StateStore } from "../../src/store/contract.js";
+import { silentLogger } from "../../src/observability/logger.js";
 import { StoreError } from "../../src/store/errors.js";
+import { RecordView } from "../../src/store/view.js";
 import { aCommit, startOf } from "./store-calls.js";
 
 export type Outcome =
@@ -70,17 +72,21 @@ export class Watcher {
   /** How often it had to read anew. */
   resyncs = 0;
   readonly #store: StateStore;
+  /** The read view of a gateway, beside the bare reader. */
+  readonly view: RecordView;
   readonly #leaving = new AbortController();
   #position: Revision;
   #following: Promise<void> = Promise.resolve();
 
-  private constructor(store: StateStore, position: Revision) {
+  private constructor(store: StateStore, view: RecordView, position: Revision) {
     this.#store = store;
+    this.view = view;
     this.#position = position;
   }
 
   static async start(store: StateStore): Promise<Watcher> {
-    const watcher = new Watcher(store, await startOf(store));
+    const position = await startOf(store);
+    const watcher = new Watcher(store, await RecordView.open(store, silentLogger), position);
     watcher.#following = watcher.#follow();
     return watcher;
   }
@@ -90,12 +96,13 @@ export class Watcher {
   }
 
   async reached(revision: Revision): Promise<void> {
-    while (this.#position !== revision) await delay(5);
+    while (this.#position !== revision || this.view.revision !== revision) await delay(5);
   }
 
   async stop(): Promise<void> {
     this.#leaving.abort();
     await this.#following;
+    await this.view.close();
   }
 
   async #follow(): Promise<void> {
@@ -168,10 +175,16 @@ export async function judge(
   return log;
 }
 
-/** What a watcher was handed is the log, without gap or repeat. */
-export async function judgeWatcher(watcher: Watcher, log: readonly ChangeSet[]): Promise<void> {
+/** What a watcher was handed is the log, without gap or repeat, and what it shows is the state. */
+export async function judgeWatcher(
+  watcher: Watcher,
+  log: readonly ChangeSet[],
+  store: StateStore,
+): Promise<void> {
   const last = log.at(-1);
   if (last !== undefined) await watcher.reached(last.revision);
+  const { records } = await store.load();
+  expect(new Map([...watcher.view.entries()].map((record) => [record.key, record]))).toEqual(records);
   await watcher.stop();
   expect(watcher.seen.map(({ revision }) => revision)).toEqual(
     log.slice(log.length - watcher.seen.length).map(({ revision }) => revision),
