@@ -214,7 +214,7 @@ export class Creates {
     const reason = errorStatus === undefined ? "" : "CREATED_WITH_ERROR";
     await journal.note({ intent, described, reason, timeMs: clock.nowMs() });
     failpoint("create.seen");
-    const record = await settle((draft) => settleCreated(draft, intent, described, reason, clock.nowMs()));
+    const record = await settle((draft) => settleCreated(draft, intent, described, reason));
     journal.forget(intent.id);
     failpoint("create.tracked");
     if (record === undefined)

@@ -240,13 +240,12 @@ async function addMembers(
   keys.slice(maxGroupMembers).forEach(refuse);
   for (let index = 0; index < Math.min(keys.length, maxGroupMembers); index += memberBatch) {
     const some = keys.slice(index, Math.min(index + memberBatch, maxGroupMembers));
-    await change(deps, (draft) => addSome(draft, deps, groupId, some, refuse));
+    await change(deps, (draft) => addSome(draft, groupId, some, refuse));
   }
 }
 
 function addSome(
   draft: Draft,
-  { clock }: ChangeDeps,
   groupId: string,
   keys: readonly string[],
   refuse: (key: string) => void,
@@ -259,7 +258,7 @@ function addSome(
     const record = draft.get("container", key);
     try {
       if (record === undefined) refuse(key);
-      else enterGroup(draft, groupId, [{ key, address: record.address, id: record.id }], clock.nowMs());
+      else enterGroup(draft, groupId, [{ key, address: record.address, id: record.id }]);
     } catch {
       // The group or the container is in as many as the limits allow: it stays in the file only.
       refuse(key);

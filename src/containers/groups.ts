@@ -46,7 +46,7 @@ export class Groups {
       }
       const nowMs = clock.nowMs();
       draft.put("group", id, { id, createTimeMs: nowMs, memberCount: 0, changeCount: 0 });
-      enterGroup(draft, id, this.#membersNamed(draft, containers), nowMs);
+      enterGroup(draft, id, this.#membersNamed(draft, containers));
       if (requestId !== "") {
         const expireTimeMs = nowMs + containerLimits.requestIdKeptMs;
         draft.put("request", requestId, {
@@ -76,7 +76,7 @@ export class Groups {
   /** Makes containers members, all or none. */
   async add(name: string, containers: readonly string[], etag: string): Promise<Group> {
     return await this.#change(name, etag, (draft, id) => {
-      enterGroup(draft, id, this.#membersNamed(draft, containers), this.#deps.clock.nowMs());
+      enterGroup(draft, id, this.#membersNamed(draft, containers));
     });
   }
 

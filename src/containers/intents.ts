@@ -80,7 +80,6 @@ export function settleCreated(
   intent: IntentRecord,
   described: NodeContainer,
   reason: StateReason,
-  nowMs: number,
 ): ContainerRecord | undefined {
   const { address, isAsTyped, spec, group, createTimeMs } = intent;
   const { id, ports, sshUsername } = described;
@@ -106,7 +105,7 @@ export function settleCreated(
   draft.put("secret", key, { dockerVm: described.raw as never, ipAddressText: "" });
   if (draft.get("tombstone", key) !== undefined) draft.delete("tombstone", key);
   // The group may have ended or filled up while the node was building.
-  if (group !== "") enterGroup(draft, group, [{ key, address, id }], nowMs, "skip");
+  if (group !== "") enterGroup(draft, group, [{ key, address, id }], "skip");
   draft.delete("intent", intent.id);
   noteOutcome(draft, intent, { kind: "tracked", container: key });
   return record;

@@ -2,7 +2,7 @@ import type { PeerAddress } from "../peer-api/contract.js";
 import type { Draft } from "./change.js";
 import { ContainerError } from "./errors.js";
 import { containerLimits } from "./limits.js";
-import { groupName } from "./names.js";
+import { groupName, nameOfKey } from "./names.js";
 
 /** A container that enters or leaves a group. */
 export interface Member {
@@ -10,6 +10,9 @@ export interface Member {
   readonly address: PeerAddress;
   readonly id: string;
 }
+
+/** More than enter a group at once. */
+const placesPerChange = 1_024;
 
 /**
  * Puts containers into a group, in their order; those who are in it stay where they are.
@@ -21,7 +24,6 @@ export function enterGroup(
   draft: Draft,
   groupId: string,
   members: readonly Member[],
-  nowMs: number,
   onFull: "throw" | "skip" = "throw",
 ): void {
   const group = draft.get("group", groupId);
@@ -51,12 +53,13 @@ export function enterGroup(
     throw new ContainerError(
       "TOO_MANY_GROUPS",
       `a container is in at most ${String(containerLimits.maxGroupsPerContainer)} groups`,
-      { field: "containers", metadata: { container: full.member.key } },
+      { field: "containers", metadata: { container: nameOfKey(full.member.key) } },
     );
   }
   entering.forEach(({ member: { key, address, id }, groups }, index) => {
-    const since = nowMs + index / 10_000;
-    draft.put("membership", key, { address, id, groups: [...groups, { id: groupId, since }] });
+    // Not a time: two changes of one millisecond, or a clock that goes back, would mix up the order.
+    const place = group.changeCount * placesPerChange + index;
+    draft.put("membership", key, { address, id, groups: [...groups, { id: groupId, place }] });
   });
   draft.put("group", groupId, {
     ...group,

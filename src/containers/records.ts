@@ -86,8 +86,8 @@ export interface SecretRecord {
 export interface MembershipRecord {
   readonly address: PeerAddress;
   readonly id: string;
-  /** `since` orders the members of a group: milliseconds, with the place within one commit as fraction. */
-  readonly groups: readonly { readonly id: string; readonly since: number }[];
+  /** `place` orders the members of a group: it rises with each change of the group, and within one change. */
+  readonly groups: readonly { readonly id: string; readonly place: number }[];
 }
 
 export interface GroupRecord {

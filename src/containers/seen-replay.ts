@@ -10,7 +10,7 @@ export async function replaySeen(
   journal: SeenJournal,
 ): Promise<void> {
   for (const seen of journal.left) {
-    const isNews = await change(deps, (draft) => replay(draft, seen, deps.clock.nowMs()));
+    const isNews = await change(deps, (draft) => replay(draft, seen));
     if (isNews)
       deps.logger.warn({ intent: seen.intent.id }, "a container out of the local journal is tracked");
     journal.forget(seen.intent.id);
@@ -21,12 +21,12 @@ export async function replaySeen(
  * Tracks a container that the state does not know of. Where the intent is gone, its outcome was written down before; only
  * if neither the container nor its removal is known has the state itself lost it.
  */
-function replay(draft: Draft, { intent, described, reason }: Seen, nowMs: number): boolean {
+function replay(draft: Draft, { intent, described, reason }: Seen): boolean {
   const key = containerKey(intent.address, described.id);
   const isSettled =
     draft.get("intent", intent.id) === undefined &&
     (draft.get("container", key) !== undefined || draft.get("tombstone", key) !== undefined);
   if (isSettled) return false;
-  settleCreated(draft, intent, described, reason, nowMs);
+  settleCreated(draft, intent, described, reason);
   return true;
 }

@@ -227,11 +227,11 @@ export class TrackedState implements Records {
 
 /** Puts the members of a group in the order in which they came. */
 export function sortedMembers(records: Records, group: string, keys: Iterable<string>): readonly string[] {
-  const since = (key: string): number =>
-    records.get("membership", key)?.groups.find(({ id }) => id === group)?.since ?? 0;
+  const place = (key: string): number =>
+    records.get("membership", key)?.groups.find(({ id }) => id === group)?.place ?? 0;
   return [...keys]
-    .map((key) => ({ key, since: since(key) }))
-    .sort((a, b) => a.since - b.since || (a.key < b.key ? -1 : 1))
+    .map((key) => ({ key, place: place(key) }))
+    .sort((a, b) => a.place - b.place || (a.key < b.key ? -1 : 1))
     .map(({ key }) => key);
 }
 

@@ -50,9 +50,9 @@ it("shows the members of a group in the order in which they came, after each cha
     draft.put("group", "grp1", { id: "grp1", createTimeMs: 1, memberCount: 0, changeCount: 0 }),
   );
   expect(state.membersOf("grp1")).toEqual([]);
-  await change(tracked, (draft) => enterGroup(draft, "grp1", [member(first)], 1));
+  await change(tracked, (draft) => enterGroup(draft, "grp1", [member(first)]));
   expect(state.membersOf("grp1")).toEqual([first]);
-  await change(tracked, (draft) => enterGroup(draft, "grp1", [member(second)], 2));
+  await change(tracked, (draft) => enterGroup(draft, "grp1", [member(second)]));
   expect(state.membersOf("grp1")).toEqual([first, second]);
   await change(tracked, (draft) => leaveGroup(draft, "grp1", [member(first)]));
   expect(state.membersOf("grp1")).toEqual([second]);
