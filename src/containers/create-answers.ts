@@ -1,7 +1,8 @@
 /** What a creation is answered with, the first time and again. */
+import type { PeerAddress } from "../peer-api/contract.js";
 import { parseDockerVm } from "../peer-api/docker-vm.js";
 import type { Container, CreateResult } from "./contract.js";
-import { imageNotOffered, outcomeUnknown, refused, rolledBack } from "./create-errors.js";
+import { imageNotOffered, notRolledBack, outcomeUnknown, refused, rolledBack } from "./create-errors.js";
 import { ContainerError } from "./errors.js";
 import { intentName, nameOfKey } from "./names.js";
 import type { OutcomeRecord } from "./records.js";
@@ -9,31 +10,31 @@ import { notTracked } from "./remove-errors.js";
 import { showAccess, showContainer, showSubject } from "./show.js";
 import type { TrackedState } from "./tracked-state.js";
 
-/** Answers a repeated request id as its first call was answered. @throws {ContainerError} */
+/**
+ * Answers a repeated request id as its first call was answered, whatever has become of it since.
+ *
+ * @param address of the node, which was the first call's too
+ * @throws {ContainerError}
+ */
 export function settledAnswer(
   state: TrackedState,
   outcome: Exclude<OutcomeRecord, { kind: "running" }>,
+  address: PeerAddress,
 ): CreateResult {
   switch (outcome.kind) {
     case "tracked":
       return shownResult(state, outcome.container, true);
-    case "unknown": {
-      const intent = state.get("intent", outcome.intent);
-      if (intent !== undefined) throw outcomeUnknown(intent, "no readable answer came to the first call");
-      throw new ContainerError("CREATE_OUTCOME_UNKNOWN", "nobody knew, and it has been forgotten since", {
-        metadata: { intent: outcome.intent },
-      });
-    }
+    case "unknown":
+      throw outcomeUnknown({ id: outcome.intent, address }, "no readable answer came to the first call");
     case "refused": {
-      if (outcome.image !== undefined && outcome.image !== "") throw imageNotOffered(outcome.image);
-      const intent = state.get("intent", outcome.intent);
-      throw refused(
-        outcome.httpStatus,
-        intent === undefined ? outcome.intent || undefined : intentName(intent.address, intent.id),
-      );
+      const { httpStatus, intent, image = "" } = outcome;
+      if (image !== "") throw imageNotOffered(image);
+      throw refused(httpStatus, intent === "" ? undefined : intentName(address, intent));
     }
     case "rolledBack":
       throw rolledBack(nameOfKey(outcome.container), outcome.httpStatus);
+    case "notRolledBack":
+      throw notRolledBack(nameOfKey(outcome.container), outcome.httpStatus);
     case "group":
       throw new ContainerError("REQUEST_ID_REUSED", "request_id was used for another kind of call", {
         field: "request_id",

@@ -37,7 +37,7 @@ export const rolledBack = (container: string, httpStatus: number): ContainerErro
   );
 
 /** @param container name of the container that stays tracked */
-export const notRolledBack = (container: string, httpStatus: number, cause: unknown): ContainerError =>
+export const notRolledBack = (container: string, httpStatus: number, cause?: unknown): ContainerError =>
   new ContainerError(
     "NODE_REFUSED_REQUEST",
     "the node answered with an error, made a container all the same, and did not remove it again: it stays tracked",

@@ -49,6 +49,13 @@ export interface CreatesDeps extends ChangeDeps {
   readonly stopping: AbortSignal;
 }
 
+/** What a repeated call asks for. */
+interface Asked {
+  readonly argumentsHash: string;
+  readonly requestId: string;
+  readonly address: Reach["address"];
+}
+
 /** A creation under way, for all who wait for it. */
 interface Creation {
   readonly result: Promise<CreateResult>;
@@ -90,13 +97,12 @@ export class Creates {
     }
     const ownKey = await this.#ownKey();
     for (;;) {
-      const begun = await this.#turns.take(requestId, async () => {
-        const recorded = requestId === "" ? undefined : this.#deps.state.get("request", requestId);
-        if (recorded === undefined) this.#requireRoom(group);
-        return await this.#begin(this.#intentOf(request, reach, group), argumentsHash, ownKey, request);
-      });
+      const begun = await this.#turns.take(requestId, () =>
+        this.#begin(this.#intentOf(request, reach, group), argumentsHash, ownKey, request),
+      );
       if (!("outcome" in begun)) return await this.#wait(begun, signal);
-      const answer = await this.#answerAgain(begun, argumentsHash, requestId, signal);
+      const asked = { argumentsHash, requestId, address: reach.address };
+      const answer = await this.#answerAgain(begun, asked, signal);
       if (answer !== "NEVER_ASKED") return answer;
     }
   }
@@ -112,9 +118,12 @@ export class Creates {
     let isCarriedOut = false;
     try {
       failpoint("create.checked");
-      const existing = await change(this.#deps, (draft) =>
-        begin(draft, intent, argumentsHash, this.#deps.clock.nowMs()),
-      );
+      const existing = await change(this.#deps, (draft) => {
+        const repeated = begin(draft, intent, argumentsHash, this.#deps.clock.nowMs());
+        // Who only asks for an earlier answer gets it, whatever has changed.
+        if (repeated === undefined) this.#requireRoom(intent.group);
+        return repeated;
+      });
       if (existing !== undefined) return existing;
       isCarriedOut = true;
       failpoint("create.begun");
@@ -256,14 +265,18 @@ export class Creates {
     httpStatus: number,
   ): Promise<ContainerError> {
     const name = containerName(record.address, record.id);
+    const note = async (kind: "rolledBack" | "notRolledBack"): Promise<void> => {
+      const outcome: OutcomeRecord = { kind, container: key, httpStatus };
+      await commitOutcome(this.#deps, (draft) => noteOutcome(draft, intent, outcome), this.#deps.stopping);
+    };
     try {
       await this.#deps.removals.removeTracked(key, "ROLLED_BACK");
     } catch (error) {
+      await note("notRolledBack");
       return notRolledBack(name, httpStatus, error);
     }
     failpoint("create.rolledBack");
-    const outcome: OutcomeRecord = { kind: "rolledBack", container: key, httpStatus };
-    await commitOutcome(this.#deps, (draft) => noteOutcome(draft, intent, outcome), this.#deps.stopping);
+    await note("rolledBack");
     return rolledBack(name, httpStatus);
   }
 
@@ -274,17 +287,17 @@ export class Creates {
    */
   async #answerAgain(
     { outcome }: RequestRecord,
-    argumentsHash: string,
-    requestId: string,
+    asked: Asked,
     signal: AbortSignal,
   ): Promise<CreateResult | "NEVER_ASKED"> {
-    if (outcome.kind !== "running") return settledAnswer(this.#deps.state, outcome);
+    const { requestId } = asked;
+    if (outcome.kind !== "running") return settledAnswer(this.#deps.state, outcome, asked.address);
     const creation = this.#running.get(requestId);
     if (creation !== undefined) return { ...(await this.#wait(creation, signal)), isReplayed: true };
     const settled = await this.#settled(requestId, signal);
     if (settled === "NEVER_ASKED") return settled;
-    requireSame(settled, argumentsHash);
-    return await this.#answerAgain(settled, argumentsHash, requestId, signal);
+    requireSame(settled, asked.argumentsHash);
+    return await this.#answerAgain(settled, asked, signal);
   }
 
   /** Waits for the outcome of a creation that another gateway has under way. */

@@ -133,7 +133,12 @@ export type OutcomeRecord =
       /** The image that the node does not have; absent or empty = something else was wrong. */
       readonly image?: string;
     }
-  | { readonly kind: "rolledBack"; readonly container: string; readonly httpStatus: number }
+  | {
+      /** The node made it with an error; `notRolledBack`: and did not remove it again. */
+      readonly kind: "rolledBack" | "notRolledBack";
+      readonly container: string;
+      readonly httpStatus: number;
+    }
   | { readonly kind: "group"; readonly group: string };
 
 export interface RequestRecord {
