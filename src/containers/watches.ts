@@ -173,6 +173,8 @@ export class Watches {
         past.apply(changeSet.changes);
         ({ revision } = changeSet);
         yield* messagesOf(seen(commit, filters), changeSet);
+        // The history may be ahead of the state: to wait for the next commit here would be to hear of nothing else.
+        await state.reached(revision);
         // No commit can come between this look and the queue's place among the others.
         if (revision === state.revision) {
           this.#queues.add(queue);

@@ -178,11 +178,17 @@ class LmdbStore implements StateStore {
   #findStart(after: Revision): number {
     try {
       const number = this.#history.numberOf(after);
-      if (number === undefined) throw compacted(after);
+      if (number === undefined) throw this.#compacted(after);
       return number;
     } catch (error) {
       throw toStoreError(error);
     }
+  }
+
+  #compacted(revision: Revision): StoreError {
+    const { base: oldest } = this.#history.marks();
+    const metadata = { revision, oldest };
+    return new StoreError("REVISION_COMPACTED", "this revision is not in the history", { metadata });
   }
 
   /** @returns undefined at the log's end */
@@ -192,7 +198,7 @@ class LmdbStore implements StateStore {
       if (next !== undefined) return next;
       const { head } = this.#history.marks();
       // A reader slower than the log is trimmed.
-      if (number < numberOfRevision(head)) throw compacted(after);
+      if (number < numberOfRevision(head)) throw this.#compacted(after);
       return undefined;
     } catch (error) {
       throw toStoreError(error);
@@ -281,6 +287,3 @@ class LmdbStore implements StateStore {
     return changes;
   }
 }
-
-const compacted = (revision: Revision): StoreError =>
-  new StoreError("REVISION_COMPACTED", "this revision is not in the history", { metadata: { revision } });
