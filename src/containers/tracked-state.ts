@@ -132,8 +132,8 @@ export class TrackedState implements Records {
   }
 
   /** Resolves when the state shows a commit. */
-  async reached(revision: Revision): Promise<void> {
-    await this.#view.reached(revision);
+  async reached(revision: Revision, signal?: AbortSignal): Promise<void> {
+    await this.#view.reached(revision, signal);
   }
 
   /** Calls `listener` for each commit once, in order, after the state has it. @returns what ends it */

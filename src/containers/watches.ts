@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { weightOf } from "../filter/weight.js";
-import type { ChangeSet, StateStore } from "../store/contract.js";
+import type { ChangeSet, Revision, StateStore } from "../store/contract.js";
 import { StoreError } from "../store/errors.js";
 import type { ViewUpdate } from "../store/view.js";
 import type { Clock } from "../system/clock.js";
@@ -125,6 +125,28 @@ export class Watches {
   }
 
   /**
+   * Waits until the state shows a revision that another gateway, or the history, was quicker to tell.
+   *
+   * @throws {StoreError} REVISION_COMPACTED: it is not in the history, and the state would never show it
+   */
+  async #reach(revision: Revision, signal: AbortSignal): Promise<void> {
+    const { store, state } = this.#deps;
+    if (revision === state.revision) return;
+    const ending = new AbortController();
+    const until = AbortSignal.any([signal, ending.signal]);
+    const history = store.changes(revision, until)[Symbol.asyncIterator]();
+    const isKnown = history.next().then(() => state.reached(revision, until));
+    const isShown = state.reached(revision, until);
+    try {
+      await Promise.race([isKnown, isShown]);
+    } finally {
+      ending.abort();
+      await Promise.allSettled([isKnown, isShown, history.return?.()]);
+    }
+    signal.throwIfAborted();
+  }
+
+  /**
    * Tells the commits after a revision out of the history, then hands over to the queue without gap or repeat.
    *
    * The history says what each commit changed, not what else there was. So the records that it touches are first taken
@@ -146,6 +168,7 @@ export class Watches {
       past.keepBefore(update.kind === "changed" ? update.changeSet.changes : update.changes);
     });
     try {
+      await this.#reach(start, signal);
       if (start === state.revision) {
         this.#queues.add(queue);
         return revision;

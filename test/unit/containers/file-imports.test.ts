@@ -49,7 +49,7 @@ describe("an import of tracking files", () => {
     const member = { key, address: someNode, id: "abc" };
     await change(tracked, (draft) => {
       draft.put("group", "grp1", { id: "grp1", createTimeMs: 0, memberCount: 0, changeCount: 0 });
-      enterGroup(draft, "grp1", [member], 0);
+      enterGroup(draft, "grp1", [member]);
     });
     await change(tracked, (draft) => endGroup(draft, "grp1", [member], tracked.clock.nowMs()));
     const group = { id: "grp1", memberKeys: [key] };
