@@ -1,6 +1,11 @@
-import { type Client, ConnectError, createClient } from "@connectrpc/connect";
+import { inspect } from "node:util";
+import { type Client, type Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.js";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  RetryInfoSchema,
+} from "../../src/gen/google/rpc/error_details_pb.js";
 import { ClientService } from "../../src/gen/p2prc/client/v1/client_service_pb.js";
 import {
   type GatewayOnDevnet,
@@ -69,6 +74,50 @@ export async function refusal(
   const [info] = ConnectError.from(error).findDetails(ErrorInfoSchema);
   return { reason: info?.reason ?? "", metadata: info?.metadata ?? {} };
 }
+
+/** All that a caller can read of a refusal. */
+export interface Failure {
+  readonly code: Code;
+  readonly reason: string;
+  readonly domain: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Of the BadRequest. */
+  readonly fields: readonly string[];
+  readonly isRetryable: boolean;
+  /** Of all details together. */
+  readonly detailBytes: number;
+  /** Everything in it as one text, to look for what must not be there. */
+  readonly text: string;
+}
+
+/** Reads a refusal to the last detail. @throws if the call went well */
+export async function failureOf(call: Promise<unknown>): Promise<Failure> {
+  const thrown: unknown = await call.then(
+    () => undefined,
+    (failure: unknown) => failure,
+  );
+  if (thrown === undefined) throw new Error("the call went well");
+  const error = ConnectError.from(thrown);
+  const [info] = error.findDetails(ErrorInfoSchema);
+  const violations = error.findDetails(BadRequestSchema)[0]?.fieldViolations ?? [];
+  const incoming = error.details.filter((detail): detail is IncomingDetail => "type" in detail);
+  return {
+    code: error.code,
+    reason: info?.reason ?? "",
+    domain: info?.domain ?? "",
+    metadata: info?.metadata ?? {},
+    fields: violations.map(({ field }) => field),
+    isRetryable: error.findDetails(RetryInfoSchema).length === 1,
+    detailBytes: incoming.reduce((sum, { value }) => sum + value.length, 0),
+    text: [
+      error.message,
+      ...incoming.map(({ value }) => Buffer.from(value).toString()),
+      inspect(error.metadata, { depth: 5 }),
+    ].join(" "),
+  };
+}
+
+type IncomingDetail = Extract<ConnectError["details"][number], { type: string }>;
 
 /** Tries until an assertion holds. @throws its last failure after 10 s */
 export async function eventually(assertion: () => Promise<unknown>): Promise<void> {
