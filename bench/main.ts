@@ -6,6 +6,7 @@ import { cpus } from "node:os";
 import { benchBandwidthBudget, benchDownloadRate } from "./bandwidth.js";
 import { benchChain, benchLargeCrawl } from "./crawls.js";
 import { benchLargeTable } from "./large-table.js";
+import { benchRedisStore } from "./redis-store.js";
 import { benchRoundTrips } from "./round-trips.js";
 import { benchSharedCrawl } from "./shared-crawl.js";
 import { benchStalls } from "./stalls.js";
@@ -28,6 +29,7 @@ const rows = [
   ...rates.filter((row) => row !== undefined),
   await benchRoundTrips(isQuick ? 50 : 1_000, isQuick ? 1 : 5),
   ...(await benchStore(isQuick ? 1_000 : 100_000, isQuick ? 1 : 5)),
+  ...(await benchRedisStore(isQuick ? 1_000 : 100_000, isQuick ? 1 : 5)),
 ];
 const notRun = rates.includes(undefined) ? ["measured download against curl (curl is missing)"] : [];
 process.stdout.write(`${formatRows(rows)}\n\n`);

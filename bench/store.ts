@@ -8,7 +8,7 @@ import { openLmdbStore } from "../src/store/lmdb-store.js";
 import { type BenchRow, median, rowOf } from "./table.js";
 
 /** About what a tracked container takes. */
-const aRecord = (n: number): RecordValue => ({
+export const aRecord = (n: number): RecordValue => ({
   node: "http://198.51.100.7:8088",
   id: `container-${n}`,
   image: "ubuntu",
@@ -16,8 +16,8 @@ const aRecord = (n: number): RecordValue => ({
   labels: { owner: "bench", note: "x".repeat(400) },
 });
 
-const keyOf = (n: number): string => `containers/${String(n).padStart(8, "0")}`;
-const atOnce = 256;
+export const keyOf = (n: number): string => `containers/${String(n).padStart(8, "0")}`;
+export const atOnce = 256;
 
 export async function benchStore(manyRecords: number, runs: number): Promise<BenchRow[]> {
   const few = await openFilled(100);
@@ -34,14 +34,19 @@ export async function benchStore(manyRecords: number, runs: number): Promise<Ben
   }
 }
 
-async function openFilled(count: number): Promise<{ store: StateStore; destroy: () => Promise<void> }> {
-  const folder = await mkdtemp(join(tmpdir(), "p2prc-bench-"));
-  const store = await openLmdbStore({ folder });
+/** Puts so many records into an empty store. */
+export async function fill(store: StateStore, count: number): Promise<void> {
   for (let from = 0; from < count; from += 500) {
     const batch = Array.from({ length: Math.min(500, count - from) }, (_, n) => from + n);
     const put = batch.map((n) => ({ key: keyOf(n), value: aRecord(n) }));
     await store.commit({ operationId: `fill/${from}`, expect: [], put, delete: [] });
   }
+}
+
+async function openFilled(count: number): Promise<{ store: StateStore; destroy: () => Promise<void> }> {
+  const folder = await mkdtemp(join(tmpdir(), "p2prc-bench-"));
+  const store = await openLmdbStore({ folder });
+  await fill(store, count);
   const destroy = async (): Promise<void> => {
     await store.close();
     await rm(folder, { recursive: true, force: true });
@@ -50,7 +55,7 @@ async function openFilled(count: number): Promise<{ store: StateStore; destroy: 
 }
 
 let operations = 0;
-async function commitOne(store: StateStore, n: number): Promise<void> {
+export async function commitOne(store: StateStore, n: number): Promise<void> {
   operations += 1;
   const operationId = `bench/${operations}`;
   const put = [{ key: keyOf(n), value: aRecord(operations) }];
@@ -58,7 +63,7 @@ async function commitOne(store: StateStore, n: number): Promise<void> {
 }
 
 /** Times of single calls, in microseconds. */
-async function timesUs(count: number, call: (index: number) => Promise<unknown>): Promise<number[]> {
+export async function timesUs(count: number, call: (index: number) => Promise<unknown>): Promise<number[]> {
   const times: number[] = [];
   for (let index = 0; index < count; index += 1) {
     const start = performance.now();
