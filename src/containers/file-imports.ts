@@ -5,6 +5,7 @@ import { isContainerId, parseDockerVm } from "../peer-api/docker-vm.js";
 import type { RecordValue } from "../store/contract.js";
 import { failpoint } from "../system/failpoint.js";
 import { change, type ChangeDeps, type Draft } from "./change.js";
+import { inBatches } from "./import-batches.js";
 import { containerLimits } from "./limits.js";
 import { endGroup, enterGroup, leaveGroup, type Member } from "./membership.js";
 import { isGroupId } from "./names.js";
@@ -22,10 +23,6 @@ import { membershipKey } from "./tracking-files/group-document.js";
 export interface FileImportsDeps extends ChangeDeps {
   readonly logger: Logger;
 }
-
-/** Containers in one commit, and what their descriptions may take there: far below what a commit may hold. */
-const maxBatch = 64;
-const maxBatchBytes = 512 * 1024;
 
 /** Members in one commit: with each its container and its groups are expected to stay as they are. */
 const memberBatch = 500;
@@ -47,22 +44,25 @@ export const fileImports =
     const refusals: Refusals = { containers: new Set(), groups: new Set(), members: new Map() };
     await removeMembers(deps, changes.removedMembers);
     for (const id of changes.removedGroups) await change(deps, (draft) => endKnownGroup(draft, deps, id));
-    await inBatches(deps, changes.removedContainers, smallBytes, (draft, key) => {
+    await inBatches(deps, changes.removedContainers, (draft, key) => {
       if (draft.get("container", key) !== undefined) untrack(draft, deps, key, "REMOVED_FROM_FILE");
       else closeImported(draft, key);
     });
     failpoint("import.removals");
-    const added = takenOver(changes.addedContainers, ({ key }) => refusals.containers.add(key));
-    await inBatches(deps, added, bytesOf, (draft, entry) =>
-      addEntry(draft, deps, entry, appeared.containersMs, refusals),
-    );
-    const changed = takenOver(changes.changedContainers, ({ key }) =>
-      deps.logger.warn(
-        { container: key },
-        "a tracking file says too much of a container: it stays as it was",
-      ),
-    );
-    await inBatches(deps, changed, bytesOf, (draft, entry) => changeEntry(draft, entry));
+    const add = (draft: Draft, entry: TrackedEntry): void =>
+      addEntry(draft, deps, entry, appeared.containersMs, refusals);
+    await inBatches(deps, changes.addedContainers, add, {
+      bytesOf,
+      leaveOut: ({ key }) => refusals.containers.add(key),
+    });
+    await inBatches(deps, changes.changedContainers, changeEntry, {
+      bytesOf,
+      leaveOut: ({ key }) =>
+        deps.logger.warn(
+          { container: key },
+          "a tracking file says too much of a container: it stays as it was",
+        ),
+    });
     failpoint("import.containers");
     for (const { id, memberKeys } of changes.addedGroups) {
       const isTaken = await change(deps, (draft) => addGroup(draft, deps, id, appeared.groupsMs, refusals));
@@ -75,47 +75,8 @@ export const fileImports =
     return reported(deps, changes, refusals);
   };
 
-async function inBatches<T>(
-  deps: ChangeDeps,
-  all: readonly T[],
-  sizeOf: (one: T) => number,
-  plan: (draft: Draft, one: T) => void,
-): Promise<void> {
-  for (let next = 0; next < all.length; ) {
-    const some: T[] = [];
-    let bytes = 0;
-    for (let one = all[next]; one !== undefined && some.length < maxBatch; one = all[next]) {
-      bytes += sizeOf(one);
-      if (some.length > 0 && bytes > maxBatchBytes) break;
-      some.push(one);
-      next += 1;
-    }
-    await change(deps, (draft) => {
-      for (const one of some) plan(draft, one);
-    });
-  }
-}
-
-/** What is shown of a removed container. */
-const smallBytes = (): number => maxBatchBytes / 16;
-
-/** A description stands in two records: as it came, and as it is shown. */
-const bytesOf = (entry: TrackedEntry): number => 2 * entryBytes(entry);
-
-const entryBytes = ({ raw, ipAddressText }: TrackedEntry): number =>
+const bytesOf = ({ raw, ipAddressText }: TrackedEntry): number =>
   Buffer.byteLength(JSON.stringify(raw)) + Buffer.byteLength(ipAddressText);
-
-/** Leaves out what is too large for a record: other programs keep whatever a node sends. */
-function takenOver(
-  entries: readonly TrackedEntry[],
-  leaveOut: (entry: TrackedEntry) => void,
-): TrackedEntry[] {
-  return entries.filter((entry) => {
-    const isTooLarge = entryBytes(entry) > containerLimits.maxEntryBytes;
-    if (isTooLarge) leaveOut(entry);
-    return !isTooLarge;
-  });
-}
 
 function addEntry(
   draft: Draft,

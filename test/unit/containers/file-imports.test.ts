@@ -4,6 +4,7 @@ import { fileImports } from "../../../src/containers/file-imports.js";
 import { endGroup, enterGroup } from "../../../src/containers/membership.js";
 import { untrack } from "../../../src/containers/removals.js";
 import type { ForeignChanges, TrackedEntry } from "../../../src/containers/tracking-files/contract.js";
+import { storeLimits } from "../../../src/store/limits.js";
 import { silentLogger } from "../../../src/observability/logger.js";
 import { aContainerRecord, openTracked, someNode, type Tracked } from "../../support/tracked.js";
 
@@ -58,5 +59,31 @@ describe("an import of tracking files", () => {
     expect(tracked.state.get("group", "grp1")).toBeUndefined();
     await importWritten(0, { addedGroups: [group] });
     expect(tracked.state.membersOf("grp1")).toEqual([key]);
+  });
+
+  it("makes no commit that a store refuses, however many come or go and however much each of them says", async () => {
+    const port = (external: number): Record<string, string | number> => ({
+      ExternalPort: external,
+      Description: "x".repeat(900),
+    });
+    const raw = { Ports: { Port: Array.from({ length: 128 }, (_, index) => port(index + 1)) } };
+    const many = Array.from({ length: 200 }, (_, index): TrackedEntry => {
+      const id = `abc${String(index)}`;
+      return { ...entry, id, key: `45.0.0.1:8088/${id}`, raw: { ...raw, ID: id } };
+    });
+    const groups = Array.from({ length: 16 }, (_, index) => ({
+      id: `grp${String(index)}`,
+      memberKeys: many.map(({ key: member }) => member),
+    }));
+    await importWritten(0, { addedContainers: many, addedGroups: groups });
+    expect(tracked.state.containerCount).toBe(many.length);
+    expect(tracked.state.membersOf("grp15")).toHaveLength(many.length);
+    await importWritten(60_000, { removedContainers: many.map(({ key: gone }) => gone) });
+    expect(tracked.state.containerCount).toBe(0);
+    for (const { put, delete: deleted, expect: expectations } of tracked.store.commits) {
+      expect(put.length + deleted.length).toBeLessThanOrEqual(storeLimits.maxOperations);
+      expect(expectations.length).toBeLessThanOrEqual(storeLimits.maxExpectations);
+      expect(Buffer.byteLength(JSON.stringify(put))).toBeLessThanOrEqual(storeLimits.maxCommitBytes);
+    }
   });
 });
