@@ -6,11 +6,19 @@ import { exitCodeOfSignal, Interruption, type SignalName } from "./surroundings.
 
 const leaving = new AbortController();
 
+/** An end that takes no longer needs no words. */
+const quietEndMs = 1_000;
+
 for (const name of ["SIGINT", "SIGTERM"] as const satisfies readonly SignalName[]) {
   process.on(name, () => {
     // Somebody who asks twice does not want to wait for an orderly end.
     if (leaving.signal.aborted) process.exit(exitCodeOfSignal[name]);
     leaving.abort(new Interruption(name));
+    setTimeout(() => {
+      process.stderr.write(
+        "p2prc: ending; nodes that were asked for something have up to 30 s to answer. A second signal ends at once.\n",
+      );
+    }, quietEndMs).unref();
   });
 }
 

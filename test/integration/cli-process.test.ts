@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { openDevnet } from "../../src/devnet/devnet.js";
 import { CliBench, runCli } from "../support/cli.js";
+import { RawNode } from "../support/raw-node.js";
 
 const bench = new CliBench();
 const serveFlags = ["--listen", "127.0.0.1:0", "--public-ip", "off", "--log-level", "warn"];
@@ -125,6 +126,30 @@ describe("containers, from one process to the next", () => {
     expect(tracked.TrackContainer.map(({ ID }) => ID)).toEqual([kept]);
     expect(JSON.parse((await run("--group", group)).out)).toEqual({ ID: group, TrackContainer: null });
   }, 60_000);
+});
+
+describe("a creation that somebody interrupts", () => {
+  it("is waited for, says so, and is listed as unknown after a second signal", async () => {
+    let isAsked!: () => void;
+    const asked = new Promise<void>((resolve) => {
+      isAsked = resolve;
+    });
+    const node = await RawNode.open((_, { path }) => {
+      if (path.startsWith("/startcontainer")) isAsked();
+    });
+    bench.defer(() => node.close());
+    const address = `127.0.0.1:${String(node.port)}`;
+    const base = await bench.folder();
+    await bench.start(["--as", address], base).ended;
+    const creation = bench.start(["--touch", address], base);
+    await asked;
+    creation.child.kill("SIGINT");
+    await creation.until(/^p2prc: ending; .* A second signal ends at once\.\n$/);
+    creation.child.kill("SIGINT");
+    expect(await creation.ended).toMatchObject({ code: 130, out: "" });
+    const { out } = await bench.start(["containers", "--json"], base).ended;
+    expect(JSON.parse(out)).toMatchObject({ state: "STATE_UNKNOWN", node: `nodes/${address}` });
+  });
 });
 
 describe("p2prc devnet", () => {
