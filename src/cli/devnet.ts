@@ -32,6 +32,7 @@ export function addDevnetFlags(command: Command): void {
     .option("--victim-net <NET>", "whom nodes with the fault victims name (default 127.200.0.0/16)")
     .option("--victim-port <PORT>", "on which port (default the devnet's)")
     .option("--slow-delay <DURATION>", "how late nodes with a slow fault answer (default 5s)")
+    .option("--map-delay <DURATION>", "until a port is mapped (default 0)")
     .option("--container-ports <STATE>", "open or closed: whether containers listen (default open)")
     .option("--ssh-delay <DURATION>", "until a new container answers on its SSH port (default 0)")
     .option("--create-delay <DURATION>", "until a container exists (default 0)")

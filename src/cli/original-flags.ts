@@ -18,7 +18,8 @@ export type OriginalOperation =
   | "listGroups"
   | "removeGroup"
   | "runPlugin"
-  | "listPlugins";
+  | "listPlugins"
+  | "mapPort";
 type Fate = OriginalOperation | "parameter" | "server only" | "later";
 
 export interface OriginalFlag {
@@ -151,6 +152,33 @@ export const originalFlags: readonly OriginalFlag[] = [
     does: "removeGroup",
     summary: "remove a group; its containers stay",
   },
+  {
+    spellings: ["mp", "MAPPort"],
+    argument: "PORT",
+    does: "mapPort",
+    needs: ["ra"],
+    summary: "make a port of the node of --ra reachable from outside, and print where",
+  },
+  {
+    spellings: ["dn", "DomainName"],
+    argument: "DOMAIN",
+    does: "parameter",
+    completes: ["mapPort"],
+    summary: "with --mp: the domain name under which the proxy serves it",
+  },
+  {
+    spellings: ["ra", "RemoteAddress"],
+    argument: "HOST:PORT",
+    does: "parameter",
+    completes: ["mapPort"],
+    summary: "with --mp: the node whose port it is",
+  },
+  {
+    spellings: ["udp"],
+    does: "parameter",
+    completes: ["mapPort"],
+    summary: "with --mp: the port is one of UDP",
+  },
 
   {
     spellings: ["plugin", "ExecutePlugin"],
@@ -173,10 +201,6 @@ export const originalFlags: readonly OriginalFlag[] = [
 
   { spellings: ["pp", "PullPlugin"], argument: "URL", does: "later" },
   { spellings: ["rp", "RemovePlugin"], argument: "NAME", does: "later" },
-  { spellings: ["mp", "MAPPort"], argument: "PORT", does: "later" },
-  { spellings: ["dn", "DomainName"], argument: "DOMAIN", does: "later" },
-  { spellings: ["ra", "RemoteAddress"], argument: "HOST:PORT", does: "later" },
-  { spellings: ["udp"], does: "later" },
 ];
 
 /** The flags that this version takes. */

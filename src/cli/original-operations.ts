@@ -17,6 +17,7 @@ import {
 import { toOriginalImages, toOriginalSpecs, toOriginalTable } from "./original-shapes.js";
 import { isGiven, type Options, type Stage, textOption } from "./original-stage.js";
 import { pluginOperations, requireRunForJson } from "./plugin-operations.js";
+import { portOperations } from "./port-operations.js";
 import { printJson } from "./print-json.js";
 import { type GatewayClient, openSession, type Session } from "./session.js";
 import type { Surroundings } from "./surroundings.js";
@@ -60,6 +61,7 @@ const run = {
   },
   ...containerOperations,
   ...pluginOperations,
+  ...portOperations,
 } as const satisfies Record<OriginalOperation, (stage: Stage) => Promise<void>>;
 
 /** Carries out every operation that was asked for, in the original's order. @returns false if there was none */

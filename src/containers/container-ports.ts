@@ -37,6 +37,28 @@ export function portOfWait(
   return { port: externalPort, sign };
 }
 
+/**
+ * Finds the port of the node's machine that an internal port of a container is published on.
+ *
+ * Behind a proxy nodes tell the proxy's ports as external ones. Those that were asked for have the same number inside and
+ * on the node, so there the internal one is right. Source: shared protocol notes, "DockerVM".
+ *
+ * @throws {ContainerError} PORT_NOT_FOUND
+ */
+export function nodePortOf(
+  records: Records,
+  key: string,
+  record: ContainerRecord,
+  internalPort: number,
+): number {
+  const told = record.ports.find((port) => port.internalPort === internalPort);
+  if (told !== undefined) return told.name === "AutoGen Port" ? told.internalPort : told.externalPort;
+  // Until 2021-07 the port of SSH stood beside the list.
+  const sshPort = internalPort === 22 ? sshPortOf(records, key) : 0;
+  if (sshPort === 0) throw notFound(record, "port", "the container has no such internal port");
+  return sshPort;
+}
+
 const notFound = ({ address, id }: ContainerRecord, field: string, message: string): ContainerError =>
   new ContainerError("PORT_NOT_FOUND", message, {
     field,

@@ -229,6 +229,27 @@ export interface WatchMessage {
   readonly timeMs: number;
 }
 
+export interface MapPortRequest {
+  /** A tracked container, or a node, each by name. */
+  readonly target:
+    | { readonly kind: "container"; readonly name: string }
+    | { readonly kind: "node"; readonly name: string };
+  /** Of a container its internal port, 1..65535. */
+  readonly port: number;
+  /** Empty = none. */
+  readonly domainName: string;
+  readonly isUdp: boolean;
+}
+
+export interface MapPortResult {
+  /** `nodes/ADDRESS:PORT`. */
+  readonly node: string;
+  /** Port of the node's machine that is mapped. */
+  readonly nodePort: number;
+  /** Where it is reached. */
+  readonly mapped: PeerAddress;
+}
+
 /** How a node named by a caller is reached. */
 export interface Reach {
   readonly address: PeerAddress;
@@ -272,6 +293,7 @@ export interface ContainerService {
     removesContainers: boolean,
     options: CallerOptions,
   ): Promise<RemoveGroupResult>;
+  mapPort(request: MapPortRequest, options: CallerOptions): Promise<MapPortResult>;
   watch(request: WatchRequest, signal: AbortSignal): AsyncIterable<WatchMessage>;
   /** Ends what runs: calls to nodes under way have 30 s to answer. */
   close(): Promise<void>;

@@ -29,6 +29,9 @@ export type ContainerReason =
   | "GATEWAY_KEY_UNUSABLE"
   | "REMOVE_FAILED"
   | "REMOVE_OUTCOME_UNKNOWN"
+  /** Sent, and no readable answer came: a port may be mapped, and nobody knows where. */
+  | "MAP_OUTCOME_UNKNOWN"
+  | "TOO_MANY_PORT_MAPS"
   | "SLOW_CONSUMER"
   | "TOO_MANY_CREATES"
   | "TOO_MANY_WATCHERS"

@@ -20,6 +20,8 @@ export const containerLimits = {
   maxEntryBytes: 128 * 1024,
   /** Creations under way at once. */
   maxCreates: 256,
+  /** Ports being mapped at once. */
+  maxPortMaps: 64,
   /** How long calls to nodes may go on once the gateway drains. */
   drainMs: 30_000,
   /** How long a change is made anew because others changed the same record meanwhile. */

@@ -1,10 +1,18 @@
 import { setMaxListeners } from "node:events";
-import type { ContainerOrder, PeerApi, RemoveAnswer, StartAnswer } from "../peer-api/contract.js";
+import type {
+  CallOptions,
+  ContainerOrder,
+  MapAnswer,
+  PeerApi,
+  PortOrder,
+  RemoveAnswer,
+  StartAnswer,
+} from "../peer-api/contract.js";
 import type { NodeDirectory, Reach } from "./contract.js";
 
 /**
- * The two calls to nodes that have effects. Each is made once, whatever becomes of it, and on sockets of its own: its
- * caller may leave, the call goes on.
+ * The calls to nodes that have effects. Each is made once, whatever becomes of it, and on sockets of its own: the caller
+ * of one that concerns a container may leave, the call goes on.
  */
 export class NodeCalls {
   readonly #openPeerApi: () => PeerApi;
@@ -30,10 +38,17 @@ export class NodeCalls {
     return await this.#call(reach, (api, options) => api.removeContainer(reach.address, id, options));
   }
 
-  async #call<T>(
-    { isAsTyped }: Reach,
-    call: (api: PeerApi, options: Parameters<PeerApi["specs"]>[1]) => Promise<T>,
-  ): Promise<T> {
+  /**
+   * @param signal of its caller, who is cut off where the gateway stops: an answer without a reader is of no use
+   * @throws {PeerError}
+   */
+  async mapPort(reach: Reach, order: PortOrder, signal: AbortSignal): Promise<MapAnswer> {
+    return await this.#call(reach, (api, options) =>
+      api.mapPort(reach.address, order, { ...options, signal }),
+    );
+  }
+
+  async #call<T>({ isAsTyped }: Reach, call: (api: PeerApi, options: CallOptions) => Promise<T>): Promise<T> {
     const api = this.#openPeerApi();
     const isAllowed = isAsTyped
       ? undefined

@@ -20,6 +20,7 @@ import { NodeCalls } from "./node-calls.js";
 import { Owners } from "./owners.js";
 import { freePorts, takePorts } from "./port-claims.js";
 import { PortLooks } from "./port-looks.js";
+import { PortMaps } from "./port-maps.js";
 import { settleUnfinished, sweep } from "./recovery.js";
 import { notTracked } from "./remove-errors.js";
 import { Removals } from "./removals.js";
@@ -71,7 +72,7 @@ export async function openContainerService(deps: ContainerServiceDeps): Promise<
     sharing === undefined ? noJournal : await openSeenJournal(sharing.journalPath, logger, clock);
   const state = await TrackedState.open(deps.view, clock);
   const parts = partsOf(deps, state, journal, stopping.signal);
-  const { base, owners, creates, removals, waits, liveness, duty } = parts;
+  const { base, owners, creates, removals, portMaps, waits, liveness, duty } = parts;
   await replaySeen(base, journal);
   await settleUnfinished(base, deps.isOwnerGone);
   failpoint("recovery.settled");
@@ -91,7 +92,8 @@ export async function openContainerService(deps: ContainerServiceDeps): Promise<
       waits.close();
       await liveness.close();
       await duty?.close();
-      await withinTime(clock, containerLimits.drainMs, [...creates.running, ...removals.running]);
+      const calls = [...creates.running, ...removals.running, ...portMaps.running];
+      await withinTime(clock, containerLimits.drainMs, calls);
       // What still runs is written down as it stands: UNKNOWN.
       stopping.abort();
       await Promise.allSettled([...creates.running, ...removals.running]);
@@ -110,9 +112,10 @@ const readsOf = ({
   groups,
   watches,
   waits,
+  portMaps,
 }: Parts): Pick<
   ContainerService,
-  "get" | "access" | "login" | "list" | "wait" | "getGroup" | "listGroups" | "watch"
+  "get" | "access" | "login" | "list" | "wait" | "getGroup" | "listGroups" | "watch" | "mapPort"
 > => ({
   get: async (name) => await Promise.resolve().then(() => getContainer(state, name)),
   access: async (name) => await Promise.resolve().then(() => accessOf(state, name)),
@@ -122,6 +125,7 @@ const readsOf = ({
   getGroup: async (name) => await Promise.resolve().then(() => groups.get(name)),
   listGroups: (request) => listGroups(state, request),
   watch: (request, signal) => watches.watch(request, signal),
+  mapPort: (request, options) => portMaps.map(request, options),
 });
 
 /** @param requireWritable throws while the state may not be changed */
@@ -189,7 +193,11 @@ function partsOf(
     isShared && intervalMs > 0 ? new Duty({ ...base, gatewayId, name: "liveness", intervalMs }) : undefined;
   const mayFlip = (): boolean => duty?.isOurs ?? true;
   const liveness = new Liveness({ ...base, lookAtPort, directory, random, intervalMs, mayFlip });
-  return { state, directory, base, owners, creates, removals, groups, watches, waits, liveness, duty };
+  const portMaps = new PortMaps({ state, calls, directory, draining });
+  return {
+    ...{ state, directory, base, owners, creates, removals },
+    ...{ groups, watches, waits, liveness, duty, portMaps },
+  };
 }
 
 /** Finds what a name stands for: tracked, unresolved, or removed not long ago. @throws {ContainerError} */

@@ -26,7 +26,13 @@ export type Answer =
   | Cut
   | Drip
   /** Headers, the text, then filling as fast as the caller takes it, for ever. */
-  | { readonly kind: "flood"; readonly opening: string; readonly filling: string };
+  | {
+      readonly kind: "flood";
+      readonly opening: string;
+      readonly filling: string;
+      /** @default JSON */
+      readonly contentType?: string;
+    };
 
 /** Headers, the text, then one byte of filling at a time, for ever. */
 export interface Drip {
@@ -53,7 +59,7 @@ export interface Cut {
 }
 
 /** What a request is for, where faults make a difference. */
-export type Purpose = "exchange" | "download" | "upload" | "create" | "remove" | "other";
+export type Purpose = "exchange" | "download" | "upload" | "create" | "remove" | "map" | "other";
 
 /** What a fault may use: the request, and the answer a healthy node would give. */
 export interface Scene {

@@ -1,13 +1,13 @@
 /** Serves a call of a container route: note it, do it, note what became of it, answer. */
 
 import type { ServerResponse } from "node:http";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type Answer, replyWith } from "./answers.js";
 import { answerTo, type Call, record, sendAfter } from "./call.js";
 import { effectOf } from "./container-faults.js";
 import type { ContainerEvent } from "./container-ledger.js";
 import { type ContainerHost, removeContainer, removedReply, startContainer } from "./container-routes.js";
 import { goJson } from "./go-json.js";
+import { pass } from "./pause.js";
 import { type Reply, textReply } from "./replies.js";
 import { statusOf } from "./sending.js";
 import { type Query, readQuery } from "./start-query.js";
@@ -101,8 +101,3 @@ function tells(answer: Answer, id: string): boolean {
 
 const isWhole = (answer: Answer, response: ServerResponse): boolean =>
   answer.kind === "cut" ? answer.isWhole : answer.kind === "reply" && response.writableFinished;
-
-/** A closed devnet must not keep its process alive for work nobody waits for. */
-const pass = async (ms: number): Promise<void> => {
-  if (ms > 0) await sleep(ms, undefined, { ref: false });
-};

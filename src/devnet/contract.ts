@@ -74,6 +74,8 @@ export interface DevnetOptions {
   readonly victimPort?: number | undefined;
   /** How late nodes with the fault `slow` answer, in milliseconds, 0..600000. @default 5000 */
   readonly slowDelayMs?: number | undefined;
+  /** How long a node takes to map a port, in milliseconds, 0..600000; real ones take 5 s or more. @default 0 */
+  readonly mapDelayMs?: number | undefined;
   /** How containers behave. @default they listen, without delays */
   readonly containers?: ContainerOptions | undefined;
 }
@@ -109,6 +111,8 @@ export interface LedgerCall {
   readonly rows?: readonly unknown[] | null;
   /** POST /IpTable and GET /upload with a file part: its size, as far as it came. */
   readonly partBytes?: number;
+  /** GET /MAPPort: the port outside that leads to the one asked for; absent = none was opened. */
+  readonly mappedPort?: number;
   /** GET /50: bytes of the body written until it was complete or the caller left. */
   readonly sentBytes?: number;
 }

@@ -74,6 +74,7 @@ export async function openDevnet(options: DevnetOptions): Promise<Devnet> {
     close: async () => {
       // Calls that break off here are recorded as their connections close.
       await Promise.all([listening.close(), connections.cut()]);
+      await Promise.all(built.flatMap(({ portMaps }) => portMaps?.maps.close() ?? []));
       await Promise.all(built.flatMap(({ host }) => host?.runtime.close() ?? []));
       await ledger.close();
     },

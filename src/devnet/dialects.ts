@@ -82,6 +82,8 @@ const columns2026 = [
   ...trust2024,
 ] as const;
 
+export type MapParameter = "port" | "domain_name" | "udp";
+
 export interface Dialect {
   readonly columns: readonly Column[];
   /** Which keys /server_info has: the GPU is one of them from 2021-04-02 on. @default true */
@@ -96,6 +98,8 @@ export interface Dialect {
   readonly offersDownload?: boolean;
   /** How it spells a container; null before there were any. @default "2023-12" */
   readonly containers?: GenerationName | null;
+  /** What /MAPPort reads, which is there from 2023-12-22 on. @default no such route */
+  readonly mapReads?: readonly MapParameter[];
   /** For three days of April 2021 a table was read with GET. We answer both: a crawl needs POST. @default false */
   readonly readsTableWithGet?: boolean;
   /** No P2PRC server has /server_specs; a foreign one, written from the documentation, has only that. @default false */
@@ -143,6 +147,7 @@ export const dialects = {
   },
   "2023-12": {
     columns: [go.name, ...address2023, go.bareMetalSshPort, go.natText, go.escape, go.customText],
+    mapReads: ["port"],
   },
   "2024-08": {
     columns: [
@@ -154,6 +159,7 @@ export const dialects = {
       go.proxyText,
       go.customText,
     ],
+    mapReads: ["port", "domain_name"],
   },
   "2024-11": {
     columns: [
@@ -165,11 +171,13 @@ export const dialects = {
       go.proxyText,
       ...trust2024,
     ],
+    mapReads: ["port", "domain_name"],
   },
   "2025-04": {
     columns: [...owner2024, ...address2023, go.bareMetalSshPort, go.nat, go.escape, go.proxy, ...trust2024],
+    mapReads: ["port", "domain_name"],
   },
-  "2026-01": { columns: columns2026, isTestMode: true },
+  "2026-01": { columns: columns2026, isTestMode: true, mapReads: ["port", "domain_name", "udp"] },
   foreign: { columns: columns2026, isForeign: true },
 } as const satisfies Record<string, Dialect>;
 

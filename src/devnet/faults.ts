@@ -2,6 +2,7 @@
 
 import { type Answer, onlyIn, replyWith, type Scene, type Spoil, spoilBody } from "./answers.js";
 import { type ContainerFaultName, containerFaults } from "./container-faults.js";
+import { type MapFaultName, portMapFaults } from "./port-map-faults.js";
 import {
   fileReply,
   jsonType,
@@ -146,7 +147,8 @@ export type FaultName =
   | AnswerFaultName
   | `${AnswerFaultName}-exchange`
   | keyof typeof bandwidthFaults
-  | ContainerFaultName;
+  | ContainerFaultName
+  | MapFaultName;
 
 /** How many nodes have which fault. */
 export type FaultPlan = Readonly<Partial<Record<FaultName, number>>>;
@@ -158,6 +160,7 @@ const spoils = Object.fromEntries([
   ...Object.entries(answerFaults).map(([name, spoil]) => [`${name}-exchange`, onlyIn("exchange", spoil)]),
   ...Object.entries(bandwidthFaults),
   ...Object.entries(containerFaults),
+  ...Object.entries(portMapFaults),
 ]) as Record<FaultName, Spoil>;
 
 export const faultNames = Object.keys(spoils) as readonly FaultName[];

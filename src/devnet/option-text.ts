@@ -35,6 +35,8 @@ export interface DevnetOptionText {
   readonly victimPort?: string | undefined;
   /** How late nodes with a slow fault answer: `5s`. */
   readonly slowDelay?: string | undefined;
+  /** How long a node takes to map a port: `5s`. */
+  readonly mapDelay?: string | undefined;
   /** `open` or `closed`. */
   readonly containerPorts?: string | undefined;
   readonly sshDelay?: string | undefined;
@@ -82,6 +84,7 @@ export function parseDevnetOptions(text: DevnetOptionText): DevnetOptions {
     victimNet: text.victimNet,
     victimPort: ifGiven(text.victimPort, (port) => readWhole("--victim-port", port)),
     slowDelayMs: ifGiven(text.slowDelay, (delay) => readDurationMs("--slow-delay", delay)),
+    mapDelayMs: ifGiven(text.mapDelay, (delay) => readDurationMs("--map-delay", delay)),
     containers: readContainers(text),
   };
   checkOptions(options);

@@ -33,6 +33,7 @@ export interface CheckedOptions {
   readonly victimHosts: readonly string[];
   readonly victimPort: number | undefined;
   readonly slowDelayMs: number;
+  readonly mapDelayMs: number;
   readonly containers: CheckedContainerOptions;
 }
 
@@ -70,6 +71,7 @@ export function checkOptions(options: DevnetOptions): CheckedOptions {
     ledgerPath: options.ledgerPath,
     containers: checkContainerOptions(options.containers ?? {}),
     slowDelayMs: whole("slowDelayMs", options.slowDelayMs ?? 5_000, 0, 600_000),
+    mapDelayMs: whole("mapDelayMs", options.mapDelayMs ?? 0, 0, 600_000),
     bandwidthMbps: rates("bandwidthMbps", options.bandwidthMbps),
     uploadMbps: rates("uploadMbps", options.uploadMbps),
     speedTestFile: oneOf("speedTestFile", options.speedTestFile ?? "present", speedTestFiles),

@@ -10,6 +10,8 @@ import { type Tally, writeCounted } from "./tally.js";
 const dripIntervalMs = 100;
 const floodChunkBytes = 64 * 1024;
 
+type Flood = Answer & { readonly kind: "flood" };
+
 /** Go's net/http states the length of an answer that fits its 2 KiB buffer, and sends a longer one in chunks. */
 const longestStatedBytes = 2048;
 
@@ -43,7 +45,7 @@ export function send(response: ServerResponse, answer: Answer, source: DownloadS
       drip(response, answer, tally);
       return;
     case "flood":
-      flood(response, answer.opening, answer.filling, tally);
+      flood(response, answer, tally);
       return;
     case "cut":
       sendCut(response, answer, tally);
@@ -81,7 +83,8 @@ function drip(response: ServerResponse, answer: Drip, tally: Tally): void {
   response.once("close", () => clearInterval(timer));
 }
 
-function flood(response: ServerResponse, opening: string, filling: string, tally: Tally): void {
+function flood(response: ServerResponse, answer: Flood, tally: Tally): void {
+  const { opening, filling, contentType = jsonType } = answer;
   const chunk = Buffer.from(filling.repeat(Math.ceil(floodChunkBytes / filling.length)));
   const count = (error: Error | null | undefined): void => {
     if (error === null || error === undefined) tally.sentBytes += chunk.length;
@@ -91,7 +94,7 @@ function flood(response: ServerResponse, opening: string, filling: string, tally
       // The caller took it all: the next chunk follows until its socket is full.
     }
   };
-  response.writeHead(200, { "Content-Type": jsonType });
+  response.writeHead(200, { "Content-Type": contentType });
   void writeCounted(response, opening, tally);
   response.on("drain", pour);
   pour();

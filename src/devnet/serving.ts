@@ -5,6 +5,7 @@ import { answerTo, type Call, record, sendAfter, type Stage } from "./call.js";
 import { containerRouteOf } from "./container-routes.js";
 import { serveContainerCall } from "./container-serving.js";
 import { uploadBytesReadWith } from "./faults.js";
+import { isMapCall, servePortMap } from "./port-map-serving.js";
 import { readBody } from "./request-body.js";
 import { isSpeedUpload, route, routeSpeedUpload, type Routed } from "./routes.js";
 import { statusOf } from "./sending.js";
@@ -22,6 +23,10 @@ export function serve(site: Site, request: IncomingMessage, response: ServerResp
     const containerRoute = containerRouteOf(site.host, method, path);
     if (containerRoute !== undefined) {
       void serveContainerCall(call, containerRoute, body.length);
+      return;
+    }
+    if (site.portMaps !== undefined && isMapCall(call)) {
+      void servePortMap(call, site.portMaps, body.length);
       return;
     }
     const routed = route(site, { method, path, contentType: headers["content-type"], body });

@@ -17,6 +17,7 @@ import type { PlannedNode } from "./network.js";
 import type { CheckedOptions } from "./options.js";
 import { createRandom, type Random } from "./random.js";
 import { jsonReply, missingFile, type Reply, speedFileBytes } from "./replies.js";
+import { createPortMaps, type PortMapHost } from "./port-maps.js";
 import { createSimulatedRuntime } from "./simulated-runtime.js";
 
 export interface Site {
@@ -29,6 +30,8 @@ export interface Site {
   readonly images: Reply;
   /** Where its containers run; undefined before there were any. */
   readonly host: ContainerHost | undefined;
+  /** How it maps ports; undefined before there was such a route. */
+  readonly portMaps: PortMapHost | undefined;
   readonly speedFile: HealthyAnswer;
   readonly downloadLine: Line;
   readonly uploadLine: Line;
@@ -70,6 +73,7 @@ export function buildSites(
     table: jsonReply(encodeTable(node.dialect, tableOf(node, nodes, port, random))),
     images: jsonReply(encodeImages(node.machine)),
     host: hostOf(node, position, addressOf(node, port), options, shared),
+    portMaps: portMapHostOf(node),
     speedFile: isFilePresent ? { kind: "download", sizeBytes: speedFileBytes } : replyWith(missingFile),
     downloadLine: createLine(dealt(options.bandwidthMbps, position), nowMs),
     uploadLine: createLine(dealt(options.uploadMbps, position), nowMs),
@@ -100,6 +104,12 @@ function hostOf(
         : createDockerRuntime({ ...common, ...shared, address }),
     imageNames: machine.images.map(([image]) => image),
   };
+}
+
+function portMapHostOf({ dialect, host, isProxied }: PlannedNode): PortMapHost | undefined {
+  const { mapReads: reads, isTestMode = false } = dialect;
+  if (reads === undefined) return undefined;
+  return { maps: createPortMaps(host), reads, toldHost: isTestMode && !isProxied ? "0.0.0.0" : host };
 }
 
 const addressOf = (node: PlannedNode, port: number): string => hostPort(node.host, port + node.portOffset);

@@ -112,8 +112,8 @@ const hasId = (container: NodeContainer | undefined): container is NodeContainer
 /** Takes bytes that are no UTF-8 for U+FFFD, as Go does: a name spelled badly must not lose a container. */
 const bodyText = (body: Buffer): string => new TextDecoder().decode(body);
 
-/** The node's own words, without what it appends to each error: `null`, or `success`. */
-function nodeMessage(text: string): string {
+/** A node's own words, cleaned and short, without what it appends to each error: `null`, or `success`. */
+export function nodeMessage(text: string): string {
   const words = text
     .slice(0, maxNodeMessageLength * 8)
     .replace(/^\s*error:\s*/, "")

@@ -214,9 +214,31 @@ export type RemoveAnswer =
   /** The container may be gone already, or may run: nodes do not tell these apart. */
   | { readonly kind: "refused"; readonly httpStatus: number; readonly message: string };
 
+/** Which port a node is to make reachable from outside. */
+export interface PortOrder {
+  /** On the node's own machine, 1..65535. */
+  readonly port: number;
+  /** Under which the proxy serves it, with TLS; empty = none. */
+  readonly domainName: string;
+  readonly isUdp: boolean;
+}
+
+/** Where a mapped port is reached. */
+export interface MappedPort {
+  /** Canonical IP literal or lower-case DNS name; empty = not told. */
+  readonly host: string;
+  /** 1..65535. */
+  readonly port: number;
+}
+
+/** What a node answered to an order for a port. Its `message` is the node's own text: never show it to callers. */
+export type MapAnswer =
+  | ({ readonly kind: "mapped" } & MappedPort)
+  | { readonly kind: "refused"; readonly httpStatus: number; readonly message: string };
+
 /**
  * Calls to nodes over sockets of its own, kept open until `release` or `close`: at most 2 to a node at once, and one more
- * for each container that is being started or removed.
+ * for each container that is being started or removed and each port that is being mapped.
  *
  * Every method throws `PeerError` with a reason, and nothing else.
  */
@@ -249,6 +271,11 @@ export interface PeerApi {
    * @throws {RangeError} the id is none by `isContainerId`: a mistake of the caller's, nothing is sent
    */
   removeContainer(address: PeerAddress, id: string, options?: CallOptions): Promise<RemoveAnswer>;
+  /**
+   * Has a port made reachable from outside: 5 s and more are normal. Sent once, never repeated, on a connection of its
+   * own. A failure with `wasSent` leaves open whether it is reachable, and where.
+   */
+  mapPort(address: PeerAddress, order: PortOrder, options?: CallOptions): Promise<MapAnswer>;
   /** Closes the sockets to one node, after its last call: one still under way fails with reason `CANCELED`. */
   release(address: PeerAddress): void;
   /** Closes every socket. Calls under way fail with reason `CANCELED`. */

@@ -15,6 +15,7 @@ export const routeLimits = {
   upload: { timeoutMs: 11_000, maxBodyBytes: 64 * 1024 },
   startContainer: { timeoutMs: 600_000, maxBodyBytes: 64 * 1024 },
   removeContainer: { timeoutMs: 60_000, maxBodyBytes: 4 * 1024 },
+  mapPort: { timeoutMs: 60_000, maxBodyBytes: 4 * 1024 },
   publicAddress: { timeoutMs: 3_000, maxBodyBytes: 4 * 1024 },
   portLook: { timeoutMs: 3_000, maxBodyBytes: 8 * 1024 },
 } as const satisfies Record<string, RouteLimit>;

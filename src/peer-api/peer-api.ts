@@ -4,6 +4,7 @@ import type { CallOptions, NodeSpecs, PeerAddress, PeerApi } from "./contract.js
 import { parseImages } from "./images-reply.js";
 import { type RouteLimit, routeLimits } from "./limits.js";
 import { type NodeAnswer, request, requireOk } from "./node-request.js";
+import { mapPort } from "./port-map-call.js";
 import { probe, specsPaths } from "./probe.js";
 import { blocked, NodeSockets } from "./sockets.js";
 import { download, upload } from "./speed-test.js";
@@ -13,7 +14,7 @@ import { parseTable } from "./table-reply.js";
 /** Opens sockets of its own to call nodes with. Close it. */
 export function openPeerApi(): PeerApi {
   const sockets = new NodeSockets();
-  const enter = (address: PeerAddress, options: CallOptions): void => {
+  const enter: Enter = (address, options) => {
     // A literal can be judged without a socket; a name is judged by the socket, once connected.
     if (isIpLiteral(address) && options.isAllowed?.(address.host) === false) throw blocked();
     sockets.judge(address, options.isAllowed);
@@ -57,19 +58,33 @@ export function openPeerApi(): PeerApi {
       enter(address, options);
       return await upload(`http://${addressKey(address)}/upload`, sockets, options);
     },
-    async startContainer(address, order, options = {}) {
-      enter(address, options);
-      return await startContainer(sockets, address, order, options);
-    },
-    async removeContainer(address, id, options = {}) {
-      requireContainerId(id);
-      enter(address, options);
-      return await removeContainer(sockets, address, id, options);
-    },
+    ...callsWithEffects(sockets, enter),
     release: (address) => sockets.release(address),
     close: () => sockets.close(),
   };
 }
+
+/** Judges whether a node may be called. @throws {PeerError} ADDRESS_BLOCKED */
+type Enter = (address: PeerAddress, options: CallOptions) => void;
+
+const callsWithEffects = (
+  sockets: NodeSockets,
+  enter: Enter,
+): Pick<PeerApi, "startContainer" | "removeContainer" | "mapPort"> => ({
+  async startContainer(address, order, options = {}) {
+    enter(address, options);
+    return await startContainer(sockets, address, order, options);
+  },
+  async removeContainer(address, id, options = {}) {
+    requireContainerId(id);
+    enter(address, options);
+    return await removeContainer(sockets, address, id, options);
+  },
+  async mapPort(address, order, options = {}) {
+    enter(address, options);
+    return await mapPort(sockets, address, order, options);
+  },
+});
 
 async function askSpecs(ask: (path: string) => Promise<NodeAnswer>): Promise<NodeSpecs> {
   const [own, foreign] = specsPaths;

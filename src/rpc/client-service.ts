@@ -19,6 +19,7 @@ import { containerHandlers, groupHandlers } from "./container-handlers.js";
 import type { PluginService } from "../plugins/contract.js";
 import { fromPage, toMilliseconds } from "./from-wire.js";
 import { pluginHandlers } from "./plugin-handlers.js";
+import { portHandlers } from "./port-handlers.js";
 import { toCrawlEvent } from "./to-crawl-event.js";
 import { toNode, toSpecs } from "./to-node.js";
 
@@ -49,6 +50,7 @@ export function registerClientService(
     ...containerHandlers(containers, caller),
     ...groupHandlers(containers, caller),
     ...pluginHandlers(plugins),
+    ...portHandlers(containers, caller),
     async *updateIpTable(request, context) {
       const options = { ...optionsOf(context), timeoutMs: context.timeoutMs() };
       for await (const event of ipTable.updateIpTable(fromCrawlRequest(request), options))

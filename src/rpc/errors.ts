@@ -70,6 +70,8 @@ export const codeOf = {
   GATEWAY_KEY_UNUSABLE: Code.FailedPrecondition,
   REMOVE_FAILED: Code.FailedPrecondition,
   REMOVE_OUTCOME_UNKNOWN: Code.Unknown,
+  MAP_OUTCOME_UNKNOWN: Code.Unknown,
+  TOO_MANY_PORT_MAPS: Code.ResourceExhausted,
   SLOW_CONSUMER: Code.ResourceExhausted,
   TOO_MANY_CREATES: Code.ResourceExhausted,
   TOO_MANY_WATCHERS: Code.ResourceExhausted,

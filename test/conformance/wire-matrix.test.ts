@@ -13,6 +13,7 @@ import {
 } from "../../src/gen/p2prc/client/v1/ip_table_pb.js";
 import type { RunPluginRequestSchema } from "../../src/gen/p2prc/client/v1/plugin_pb.js";
 import { Node_State } from "../../src/gen/p2prc/client/v1/node_pb.js";
+import type { DevnetNode } from "../../src/devnet/contract.js";
 import { type GatewayOnDevnet, openGatewayOnDevnet } from "../support/gateway-on-devnet.js";
 import { openTransport, wireForms } from "../support/transports.js";
 
@@ -170,7 +171,42 @@ describe.each(wireForms)("over $protocol, $format, $http", (form) => {
     const many = run({ plugin: "hello", failurePolicy: { maxConcurrency: 65 } });
     await expectRefusal(many, Code.InvalidArgument, "INVALID_REQUEST", "failure_policy.max_concurrency");
   });
+
+  it("MapPort tells where a port of a node is reached", async () => {
+    const { address } = mappingNode();
+    await client.addNode({ address });
+    const answer = await client.mapPort({ target: { case: "node", value: address }, port: 8088 });
+    const { mappedPort } = gateway.devnet.ledger.matching({ node: address, path: "/MAPPort" }).at(-1) ?? {};
+    const [host] = address.split(":");
+    expect(answer).toMatchObject({
+      host,
+      port: mappedPort,
+      address: `${host}:${mappedPort}`,
+      node: `nodes/${address}`,
+      nodePort: 8088,
+    });
+  });
+
+  it("MapPort refuses what the rules of the contract refuse, naming the field", async () => {
+    const target = { case: "node" as const, value: mappingNode().address };
+    const tooHigh = client.mapPort({ target, port: 65_536 });
+    await expectRefusal(tooHigh, Code.InvalidArgument, "INVALID_REQUEST", "port");
+    const noDomain = client.mapPort({ target, port: 22, domainName: "a b;c" });
+    await expectRefusal(noDomain, Code.InvalidArgument, "INVALID_REQUEST", "domain_name");
+    const nobody = client.mapPort({ port: 22 });
+    await expectRefusal(nobody, Code.InvalidArgument, "INVALID_REQUEST", "target");
+  });
 });
+
+/** Nodes have mapped ports since the end of 2023. */
+const mappingNode = (): DevnetNode =>
+  gateway.devnet.nodes.find(
+    ({ dialect, fault }) => fault === undefined && dialect !== "foreign" && dialect >= "2023-12",
+  ) ?? raise("no node of the devnet maps ports");
+
+function raise(message: string): never {
+  throw new Error(message);
+}
 
 async function expectRefusal(
   call: Promise<unknown>,

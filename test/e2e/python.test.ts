@@ -44,6 +44,7 @@ describe("a Python client", () => {
         ports: 2,
         access: true,
         met: true,
+        mapped: true,
         listed: [true],
         grouped: [],
         groups: [true],

@@ -114,6 +114,27 @@ describe("the original's flags for containers and groups", () => {
     expect(devnet.ledger.removals.filter((removal) => removal.id === id)).toHaveLength(2);
   });
 
+  it("map a port of a node, and print where it is reached, as the original does", async () => {
+    const base = await bench.folder();
+    const ended = await run(base, "--mp", "8088", "--ra", nodes[0]!, "--dn", "render.example.org", "--udp");
+    const [call] = devnet.ledger.matching({ path: "/MAPPort" });
+    expect(call?.path).toBe("/MAPPort?port=8088&domain_name=render.example.org&udp=true");
+    const [host = ""] = nodes[0]!.split(":");
+    const port = String(call?.mappedPort);
+    // Line by line the sample map-port.cli.2025-01.json.
+    expect(ended).toEqual({
+      code: 0,
+      out: `{\n\t"IPAddress": "${host}",\n\t"PortNo": "${port}",\n\t"EntireAddress": "${host}:${port}"\n} \n`,
+      err: "",
+    });
+    devnet.node(0).setFault("cut-map");
+    expect(await run(base, "-mp", "8088", "-ra", nodes[0]!)).toEqual({
+      code: 1,
+      out: "",
+      err: expect.stringMatching(/^p2prc: .* may be reachable .*\(MAP_OUTCOME_UNKNOWN\)\n$/),
+    });
+  });
+
   it("say that a container may run, and what closes it, when the answer of the node is lost", async () => {
     const base = await bench.folder();
     devnet.node(0).setFault("cut-create");
@@ -203,6 +224,10 @@ describe("flags that miss their company", () => {
     [["--rm", "203.0.113.7"], "--rm needs --id ID"],
     [["--id", "abc"], "--id belongs to --rm or --group"],
     [["--gpu"], "--gpu belongs to --touch"],
+    [["--mp", "80"], "--mp needs --ra HOST:PORT"],
+    [["--mp", "http", "--ra", "203.0.113.7"], '--mp "http": not a whole number'],
+    [["--ls", "--udp"], "--udp belongs to --mp"],
+    [["--ls", "--dn", "a.example.org"], "--dn belongs to --mp"],
     [["--tc", "--cn", "a"], "--cn belongs to --touch"],
     [["--ls", "--bi", "a"], "--bi belongs to --touch"],
     [["--rmcgroup", "--id", "abc"], "--rmcgroup needs --group GROUP"],

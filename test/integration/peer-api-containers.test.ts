@@ -1,4 +1,4 @@
-/** Starting and removing containers over raw sockets: the two calls to nodes that have effects. */
+/** Starting and removing containers and mapping ports over raw sockets: the calls to nodes that have effects. */
 import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, it } from "@jest/globals";
@@ -75,6 +75,15 @@ const routes: Route[] = [
     body: "success",
     kind: "removed",
     call: (api, address, options) => api.removeContainer(address, id, options),
+  },
+  {
+    name: "mapPort",
+    requestLine: "GET /MAPPort?port=22&domain_name=render.example.org&udp=false HTTP/1.1",
+    limit: routeLimits.mapPort,
+    body: "198.51.100.9:40733",
+    kind: "mapped",
+    call: (api, address, options) =>
+      api.mapPort(address, { port: 22, domainName: "render.example.org", isUdp: false }, options),
   },
 ];
 
@@ -326,6 +335,22 @@ describe("startContainer", () => {
   it("keeps what a node says out of the message of its failure", async () => {
     const node = await aNode(sends("secret words"));
     expect((await failureOf(anApi().startContainer(node.address, order))).message).not.toContain("secret");
+  });
+});
+
+describe("mapPort", () => {
+  it("says in any case whether the port is one of UDP, and names no domain where none is wanted", async () => {
+    const node = await aNode(sends("198.51.100.9:40733"));
+    await anApi().mapPort(node.address, { port: 65_535, domainName: "", isUdp: true });
+    expect(node.paths).toEqual(["/MAPPort?port=65535&udp=true"]);
+  });
+
+  it("leaves open what happened when the answer with status 200 tells no address", async () => {
+    const node = await aNode(sends("<html> secret words"));
+    const asked = anApi().mapPort(node.address, { port: 22, domainName: "", isUdp: false });
+    const error = await failureOf(asked);
+    expect(error).toMatchObject({ failure: "BAD_BODY", wasSent: true });
+    expect(error.message).not.toContain("secret");
   });
 });
 

@@ -2,11 +2,13 @@ import { addressKey } from "../../src/peer-api/address.js";
 import type {
   CallOptions,
   ContainerOrder,
+  MapAnswer,
   NodeImage,
   NodeSpecs,
   PeerAddress,
   PeerApi,
   PeerRow,
+  PortOrder,
   Probe,
   RemoveAnswer,
   StartAnswer,
@@ -38,17 +40,29 @@ export interface FakeNode {
   readonly start?: Manner & { readonly answer?: StartAnswer };
   /** @default removed, whatever the id */
   readonly remove?: Manner & { readonly answer?: RemoveAnswer };
+  /** @default mapped at 198.51.100.9:40733 */
+  readonly map?: Manner & { readonly answer?: MapAnswer };
   /** Its table. */
   readonly rows?: readonly PeerRow[];
 }
 
 interface Call {
-  readonly kind: "probe" | "exchange" | "specs" | "images" | "download" | "upload" | "start" | "remove";
+  readonly kind:
+    | "probe"
+    | "exchange"
+    | "specs"
+    | "images"
+    | "download"
+    | "upload"
+    | "start"
+    | "remove"
+    | "map";
   readonly key: string;
   readonly options: CallOptions;
   readonly form?: TableForm;
   readonly order?: ContainerOrder;
   readonly containerId?: string;
+  readonly portOrder?: PortOrder;
 }
 
 const aTransfer = (mbps: number | null | undefined, healthy: number): Transfer => ({
@@ -91,7 +105,7 @@ export class FakeNetwork {
       address: PeerAddress,
       options: CallOptions = {},
       answer: (node: FakeNode) => { manner: Manner | undefined; value: T },
-      sent: Pick<Call, "form" | "order" | "containerId"> = {},
+      sent: Pick<Call, "form" | "order" | "containerId" | "portOrder"> = {},
     ): Promise<T> => this.#call({ kind, key: addressKey(address), options, ...sent }, closing.signal, answer);
     return {
       probe: (address, options) =>
@@ -142,6 +156,17 @@ export class FakeNetwork {
             value: remove?.answer ?? { kind: "removed", message: "success" },
           }),
           { containerId },
+        ),
+      mapPort: (address, portOrder, options) =>
+        call<MapAnswer>(
+          "map",
+          address,
+          options,
+          ({ map }) => ({
+            manner: map,
+            value: map?.answer ?? { kind: "mapped", host: "198.51.100.9", port: 40733 },
+          }),
+          { portOrder },
         ),
       release: () => undefined,
       close: () => {

@@ -28,9 +28,10 @@ const documented = {
   group: ["group", "Group"],
   listGroups: ["groups", "Groups"],
   removeGroup: ["rmgroup", "RemoveGroup"],
+  mapPort: ["mp", "MAPPort"],
   parameter: [
     ...["p", "Ports", "ip", "IPAddress", "gpu", "GPU", "cn", "ContainerName", "bi", "BaseImage", "id", "ID"],
-    ...["rmcgroup", "RemoveContainerGroup"],
+    ...["rmcgroup", "RemoveContainerGroup", "dn", "DomainName", "ra", "RemoteAddress", "udp"],
   ],
   "server only": [
     "s",
@@ -46,7 +47,7 @@ const documented = {
   ],
   runPlugin: ["plugin", "ExecutePlugin"],
   listPlugins: ["vp", "ViewPlugins"],
-  later: ["pp", "rp", "mp", "dn", "ra", "udp"],
+  later: ["pp", "rp"],
 } as const;
 
 describe("the table of the original's flags", () => {

@@ -105,7 +105,7 @@ describe("a typed devnet", () => {
   });
 
   it("has one node of every fault with all, and what is said after it counts", () => {
-    expect(typed({ nodes: "80", faults: "all,hang=3,refuse=0" }).faults).toEqual({
+    expect(typed({ nodes: "200", faults: "all,hang=3,refuse=0" }).faults).toEqual({
       ...everyFault,
       hang: 3,
       refuse: 0,

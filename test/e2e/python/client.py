@@ -15,6 +15,7 @@ from p2prc.client.v1 import (
     group_pb2,
     ip_table_pb2,
     node_info_pb2,
+    port_pb2,
     watch_pb2,
 )
 from google.protobuf import any_pb2
@@ -66,6 +67,7 @@ def life_of_a_container(client, node: str) -> dict:
         container_pb2.WaitContainerRequest(container=name, condition=container_pb2.WaitContainerRequest.CONDITION_SSH_READY)
     )
     access = client.GetContainerAccess(container_pb2.GetContainerAccessRequest(container=name)).access
+    mapped = client.MapPort(port_pb2.MapPortRequest(container=name, port=22))
     listed = client.ListContainers(container_pb2.ListContainersRequest(filter='spec.labels.made-by = "python"'))
     removed = client.RemoveContainer(container_pb2.RemoveContainerRequest(container=name))
     stream = client.Watch(watch_pb2.WatchRequest(start_revision=listed.revision), timeout=20)
@@ -80,6 +82,7 @@ def life_of_a_container(client, node: str) -> dict:
         "ports": len(made.container.ports),
         "access": access == made.access and access.ssh_port > 0,
         "met": waited.met,
+        "mapped": mapped.address == f"{mapped.host}:{mapped.port}" and mapped.node_port == access.ssh_port,
         "listed": [container.name == name for container in listed.containers],
         "grouped": list(client.GetGroup(group_pb2.GetGroupRequest(group=group.id)).group.containers),
         "groups": [one.name == group.name for one in client.ListGroups(group_pb2.ListGroupsRequest()).groups],
