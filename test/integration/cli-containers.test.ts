@@ -222,7 +222,7 @@ describe("flags that miss their company", () => {
 
   it.each([
     [["--rm", "203.0.113.7"], "--rm needs --id ID"],
-    [["--id", "abc"], "--id belongs to --rm or --group"],
+    [["--id", "abc"], "--id belongs to --rm, --group or --plugin"],
     [["--gpu"], "--gpu belongs to --touch"],
     [["--mp", "80"], "--mp needs --ra HOST:PORT"],
     [["--mp", "http", "--ra", "203.0.113.7"], '--mp "http": not a whole number'],
