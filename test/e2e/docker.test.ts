@@ -11,11 +11,20 @@ import {
   requireEngineSocket,
 } from "../support/docker-engine.js";
 import { type GatewayOnDevnet, openGatewayOnDevnet } from "../support/gateway-on-devnet.js";
-import { type Call, callsTo } from "./grpcurl-calls.js";
+import { requireAnsiblePath } from "../support/plugin-bench.js";
+import { writeMarkPlugin } from "../support/plugin-folder.js";
+import { type Call, callsTo, streamsOf } from "./grpcurl-calls.js";
 
 interface Made {
   readonly container: { readonly name: string; readonly id: string };
   readonly access: { readonly host: string; readonly sshPort: number; readonly sshUsername: string };
+}
+
+/** The answer of GetContainer. */
+interface Shown extends Record<string, unknown> {
+  readonly container: {
+    readonly ports: readonly { name: string; internalPort: number; externalPort: number }[];
+  };
 }
 
 const bench = new CliBench();
@@ -26,6 +35,7 @@ let nodes: readonly string[];
 beforeEach(async () => {
   const docker = { socketPath: requireEngineSocket() };
   gateway = await openGatewayOnDevnet({
+    env: { PATH: requireAnsiblePath() },
     devnet: {
       nodes: 2,
       shape: "mesh",
@@ -133,16 +143,37 @@ describe("containers on a Docker Engine", () => {
     const ids = made.map(({ container }) => container.id).sort();
     expect(await settled(group.name, ids)).toEqual(everywhere(ids));
 
+    await writeMarkPlugin(gateway.baseDir, "mark");
+    const events = await streamsOf(gateway.url)("RunPlugin", { plugin: "mark", group: group.name });
+    const finished = events.flatMap((event) => ("finished" in event ? [event["finished"]] : []));
+    expect(finished).toHaveLength(3);
+    expect(events.at(-1)).toMatchObject({ summary: { succeededCount: 3 } });
+    for (const one of made) {
+      const { container } = (await call("GetContainer", { container: one.container.name })) as Shown;
+      const asked = container.ports.find(({ name }) => name === "AutoGen Port");
+      // What the plugin took is in use from now on.
+      expect(asked).toMatchObject({ used: true });
+      expect(await overSsh(loginOf(one), "cat /etc/mark")).toBe(`port ${String(asked?.internalPort)}\n`);
+    }
+    expect(await settled(group.name, ids)).toEqual(everywhere(ids));
+
     const removed = await call("RemoveGroup", { group: group.name, removeContainers: true });
     expect(removed).toMatchObject({ removed: true });
     expect(await settled(group.name, [])).toEqual(everywhere([]));
   });
 
+  it("are reached through a port that their node maps", async () => {
+    const one = await create(nodes[0], {});
+    const { name } = one.container;
+    await call("WaitContainer", { container: name, condition: "CONDITION_SSH_READY", timeout: "50s" });
+    const mapped = (await call("MapPort", { container: name, port: 22 })) as { host: string; port: number };
+    expect(mapped.port).not.toBe(one.access.sshPort);
+    await expect(overSsh({ ...loginOf(one), ...mapped }, "id -un")).resolves.toBe("root\n");
+  });
+
   it("publish what is asked for: the port that was told leads to what listens inside", async () => {
     const one = await create(nodes[0], { portCount: 1 });
-    const { container } = (await call("GetContainer", { container: one.container.name })) as {
-      container: { ports: readonly { name: string; internalPort: number; externalPort: number }[] };
-    };
+    const { container } = (await call("GetContainer", { container: one.container.name })) as Shown;
     const asked = container.ports.find(({ name }) => name === "AutoGen Port");
     expect(asked).toMatchObject({ internalPort: asked?.externalPort });
     const wait = { container: one.container.name, timeout: "50s" };

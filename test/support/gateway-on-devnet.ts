@@ -20,6 +20,8 @@ export interface GatewayOnDevnetOptions {
   readonly devnet?: Partial<DevnetOptions>;
   /** Flags of the gateway, as the command line names them. */
   readonly flags?: Readonly<Record<string, unknown>>;
+  /** Environment of the gateway. @default empty */
+  readonly env?: Readonly<Record<string, string>>;
   /** Prepares the base folder before the gateway opens on it. */
   readonly prepare?: (baseDir: string, devnet: Devnet) => Promise<void>;
   readonly logger?: Logger;
@@ -37,7 +39,7 @@ export async function openGatewayOnDevnet(options: GatewayOnDevnetOptions = {}):
     publicIp: "off",
     ...options.flags,
   };
-  const config = loadConfig({ flags, env: {}, cwd: baseDir });
+  const config = loadConfig({ flags, env: options.env ?? {}, cwd: baseDir });
   const app = await openApp({ config, logger: options.logger ?? silentLogger, listen: true });
   return {
     url: app.url ?? "",

@@ -19,6 +19,13 @@ const ansibleFolder = fileURLToPath(new URL("../../.cache/e2e/ansible/bin", impo
 /** Where programs are found: Ansible as scripts/install-e2e.sh puts it, and the system's. */
 export const searchPath = `${ansibleFolder}:/usr/bin:/bin`;
 
+/** @returns a PATH with Ansible. @throws it is missing, saying how to install it: that is never a passed test */
+export function requireAnsiblePath(): string {
+  if (!existsSync(join(ansibleFolder, "ansible-playbook")))
+    throw new Error("Ansible is missing: run scripts/install-e2e.sh ansible");
+  return searchPath;
+}
+
 export interface TrackedServer {
   readonly id: string;
   readonly port: number;
@@ -57,8 +64,7 @@ export class PluginBench {
   }
 
   static async open(): Promise<PluginBench> {
-    if (!existsSync(join(ansibleFolder, "ansible-playbook")))
-      throw new Error("Ansible is missing: run scripts/install-e2e.sh ansible");
+    requireAnsiblePath();
     const baseDir = await mkdtemp(join(tmpdir(), "plugins-"));
     await mkdir(join(baseDir, ".p2prc"));
     const keyPath = makeKey(join(baseDir, ".p2prc"), "id_ed25519");
