@@ -169,6 +169,7 @@ function peerApiOf(machines: readonly DevnetMachine[]): PeerApi {
     images: notHere,
     download: notHere,
     upload: notHere,
+    mapPort: notHere,
     startContainer: async (address, order) => await machineAt(address).start(order),
     removeContainer: async (address, id) => await machineAt(address).remove(id),
     release: () => undefined,
