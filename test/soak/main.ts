@@ -1,0 +1,90 @@
+/**
+ * The long version of the crash proof and of other suites: `npm run soak`. Says its seed; `--seed` repeats one.
+ *
+ * Time is compressed: thousands of kills in an hour or two, not the hours between them. What only real time brings
+ * (certificates that expire, a disk that fills up over weeks) is not met here.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { crashBackends } from "../support/crash/backends.js";
+import type { BugName } from "../support/crash/bugs.js";
+import { describeReport, type Report, runCampaign } from "../support/crash/campaign.js";
+import { runGatewayCampaign } from "../support/crash/gateway-campaign.js";
+import { plantedCases, violationsOf } from "../support/crash/planted.js";
+import { labelsOf } from "../support/crash/targets.js";
+
+const { values } = parseArgs({
+  options: {
+    /** Of the small process, on each kind of store. */
+    kills: { type: "string", default: "2000" },
+    "gateway-kills": { type: "string", default: "100" },
+    /** @default one of chance */
+    seed: { type: "string", default: String(Math.floor(Math.random() * 1e9)) },
+    /** Only this kind of store. */
+    backend: { type: "string", default: "" },
+    /** Only the kills. */
+    "kills-only": { type: "boolean", default: false },
+  },
+});
+const seed = Number(values.seed);
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const note = (line: string): void => console.log(`[${new Date().toISOString()}] ${line}`);
+const failures: string[] = [];
+
+/** Long versions of suites that are short under `npm test`, by what makes them long. */
+const longSuites: readonly (readonly [suite: string, env: Readonly<Record<string, string>>])[] = [
+  ["test/integration/tracking-files-rounds.test.ts", { TRACKING_ROUNDS: "500" }],
+  ["test/integration/tracking-files-large.test.ts", { TRACKING_ENTRIES: "100000" }],
+];
+
+note(`seed ${seed}: npm run soak -- --seed ${seed} --kills ${values.kills} repeats it`);
+for (const backend of crashBackends.filter(({ name }) => values.backend === "" || name === values.backend)) {
+  const lanes = availableParallelism();
+  const report = await runCampaign({ backend, seed, kills: Number(values.kills), lanes, note });
+  const missed = labelsOf(backend).filter((label) => !report.landings.has(label));
+  judge(`${backend.name}, small process`, report, missed);
+}
+const [embedded] = crashBackends;
+if (embedded !== undefined) {
+  const kills = Number(values["gateway-kills"]);
+  judge("whole gateway", await runGatewayCampaign({ backend: embedded, seed, kills, note }), []);
+  if (!values["kills-only"]) await plantBugs(embedded);
+}
+if (!values["kills-only"]) for (const [suite, env] of longSuites) await runSuite(suite, env);
+note(
+  failures.length === 0 ? "soak: nothing found" : `soak: ${failures.length} failed: ${failures.join("; ")}`,
+);
+process.exitCode = failures.length === 0 ? 0 : 1;
+
+function judge(what: string, report: Report, missed: readonly string[]): void {
+  console.log(`=== ${what}, seed ${seed}\n${describeReport(report)}`);
+  if (report.violations.length > 0) failures.push(`${what}: ${report.violations.length} violations`);
+  if (report.survivors.length > 0) failures.push(`${what}: ${report.survivors.length} kills never landed`);
+  if (missed.length > 0) failures.push(`${what}: nothing was killed at ${missed.join(", ")}`);
+}
+
+async function plantBugs(backend: (typeof crashBackends)[number]): Promise<void> {
+  const names = Object.keys(plantedCases) as BugName[];
+  const missed: string[] = [];
+  for (const bug of names) {
+    const found = await violationsOf(bug, backend);
+    if (!found.some(({ invariant }) => invariant === plantedCases[bug].catches)) missed.push(bug);
+  }
+  console.log(`=== planted bugs: ${names.length - missed.length} of ${names.length} caught`);
+  for (const bug of missed) failures.push(`not caught: a gateway that ${bug}`);
+}
+
+async function runSuite(suite: string, env: Readonly<Record<string, string>>): Promise<void> {
+  const options = ["--experimental-vm-modules", "--no-warnings"];
+  const jest = fileURLToPath(new URL("../../node_modules/jest/bin/jest.js", import.meta.url));
+  const child = spawn(process.execPath, [...options, jest, "--testTimeout=600000", suite], {
+    cwd: root,
+    stdio: "inherit",
+    env: { ...process.env, ...env },
+  });
+  const [code] = (await once(child, "exit")) as [number | null];
+  if (code !== 0) failures.push(suite);
+}
