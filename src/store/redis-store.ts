@@ -55,8 +55,8 @@ export interface RedisStoreStats {
   readonly reconnects: number;
   /** Commits that failed. */
   readonly failures: number;
-  /** How often the state was found gone: flushed, or another Redis. */
-  readonly losses: number;
+  /** The state is gone: flushed, or another Redis. Nothing is read or written until it is back, or opened anew. */
+  readonly isGone: boolean;
   /** Age of the latest change when it arrived, in milliseconds; undefined before the first. */
   readonly lagMs: number | undefined;
 }
@@ -104,7 +104,8 @@ class SharedStore implements RedisStore {
   readonly #feed: RedisFeed;
   readonly #gate = new Gate(redisLimits.maxCommitsUnderWay, redisLimits.maxBytesUnderWay);
   readonly #underWay = new Set<Promise<unknown>>();
-  readonly #counts = { commits: 0, conflicts: 0, repeats: 0, failures: 0, losses: 0 };
+  readonly #counts = { commits: 0, conflicts: 0, repeats: 0, failures: 0 };
+  #isGone = false;
   #closing: Promise<void> | undefined;
 
   constructor(options: RedisStoreOptions, keys: RedisKeys, scripts: RedisScripts) {
@@ -122,7 +123,11 @@ class SharedStore implements RedisStore {
     this.#link = new RedisLink({ ...way, replyTimeoutMs });
     this.#feedLink = new RedisLink({ ...way, replyTimeoutMs: waitMs + replyTimeoutMs });
     const read = async (after: number) =>
-      await this.#ask(async (connection) => await readLog(connection, { scripts, keys }, after));
+      await this.#ask(async (connection) => {
+        const part = await readLog(connection, { scripts, keys }, after);
+        this.#see(part.head !== undefined);
+        return part;
+      });
     const { commits: historyCommits } = this.#history;
     this.#feed = new RedisFeed({ link: this.#feedLink, scripts, keys, clock, waitMs, historyCommits, read });
   }
@@ -131,6 +136,7 @@ class SharedStore implements RedisStore {
     return {
       ...this.#counts,
       isConnected: this.#link.isConnected,
+      isGone: this.#isGone,
       reconnects: this.#link.reconnects + this.#feedLink.reconnects,
       lagMs: this.#feed.lagMs,
     };
@@ -147,7 +153,7 @@ class SharedStore implements RedisStore {
   async load(): Promise<Snapshot> {
     this.#requireOpen();
     return await this.#ask(async (connection) => {
-      await this.#prepare(connection);
+      await this.#requireState(connection);
       return await loadFrom(connection, { scripts: this.#scripts, keys: this.#keys }, () =>
         this.#requireOpen(),
       );
@@ -157,9 +163,10 @@ class SharedStore implements RedisStore {
   async get(key: string): Promise<StoredRecord | undefined> {
     this.#requireOpen();
     requireKey(key);
-    const stored = await this.#ask(
-      async (connection) => await connection.send(["HGET", this.#keys.records, key]),
-    );
+    const stored = await this.#ask(async (connection) => {
+      if (this.#isGone) await this.#requireState(connection);
+      return await connection.send(["HGET", this.#keys.records, key]);
+    });
     return typeof stored === "string" ? { key, ...splitRecord(stored) } : undefined;
   }
 
@@ -237,17 +244,35 @@ class SharedStore implements RedisStore {
       onRepeat: () => (this.#counts.repeats += 1),
       ask: async (connection, attempt) => {
         const args = argumentsFor(commit, { nonce, attempt, timeMs, history: this.#history });
-        for (;;) {
-          const result = toResult(await this.#scripts.commit.run(connection, keys, args));
-          if (result !== "gone") return result;
-          this.#counts.losses += 1;
-          this.#logger.error({}, "the state in Redis is gone; it begins anew");
-          await this.#prepare(connection);
-        }
+        const result = toResult(await this.#scripts.commit.run(connection, keys, args));
+        this.#see(result !== "gone");
+        if (result === "gone") throw goneError();
+        return result;
       },
     });
   }
+
+  /** An open store makes no new state: an empty one would be taken for the removal of everything, down to the mirrors. */
+  async #requireState(connection: RedisConnection): Promise<void> {
+    const { head } = await readLog(connection, { scripts: this.#scripts, keys: this.#keys }, 0, 0);
+    this.#see(head !== undefined);
+    if (head === undefined) throw goneError();
+  }
+
+  #see(isThere: boolean): void {
+    if (this.#isGone === isThere) {
+      if (isThere) this.#logger.info({}, "the state in Redis is back");
+      else this.#logger.error({}, "the state in Redis is gone; nothing is read or written until it is back");
+    }
+    this.#isGone = !isThere;
+  }
 }
+
+const goneError = (): StoreError =>
+  new StoreError(
+    "STATE_UNREADABLE",
+    "the state in Redis is gone (flushed, or another Redis): restore it; a gateway that starts begins an empty one",
+  );
 
 interface AttemptParts {
   readonly nonce: string;

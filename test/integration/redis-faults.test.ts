@@ -262,7 +262,7 @@ describe("Redis", () => {
     expect(await judge(direct, start, [workload])).toHaveLength(10);
   }, 60_000);
 
-  it("flushed tells every reader that it must read anew, and begins anew", async () => {
+  it("flushed tells every reader, and stands still until a gateway starts: nobody takes it for removals", async () => {
     await startServer();
     const store = await open(proxy.url);
     const watcher = await watch(store);
@@ -270,22 +270,44 @@ describe("Redis", () => {
     const old = new Workload(store);
     for (let n = 0; n < 5; n += 1) await old.increment();
     const last = await startOf(direct);
-    await watcher.reached(last);
+    for (const each of [watcher, idle]) await each.reached(last);
     await server.ask("FLUSHALL");
-    // A commit that relies on what is gone is a conflict, and not the first one of the new state.
-    const stale = { expect: [{ key: "counter", revision: last }], put: [{ key: "counter", value: {} }] };
-    expect(await store.commit(aCommit(stale))).toMatchObject({ kind: "conflict", revision: undefined });
-    const begin = await startOf(store);
+    expect(await reasonOf(store.commit(aPut("a")))).toBe("STATE_UNREADABLE");
+    expect(await reasonOf(store.get("counter"))).toBe("STATE_UNREADABLE");
+    expect(await reasonOf(store.load())).toBe("STATE_UNREADABLE");
+    expect(await reasonOf(take(store, last, 1))).toBe("REVISION_COMPACTED");
+    expect(store.stats.isGone).toBe(true);
+    while (idle.view.behindSinceMs === undefined || watcher.view.behindSinceMs === undefined) await delay(5);
+    for (const { view } of [watcher, idle]) expect(view.size).toBe(11);
+
+    const begin = await startOf(await open(server.url));
     expect(begin).toMatch(/^0-/);
     const fresh = new Workload(store, "fresh");
     // Fewer than before: nothing comes that the other gateway waits for, and it must find out by itself.
-    for (let n = 0; n < 3; n += 1) await fresh.increment();
+    for (let n = 0; n < 3; n += 1) expect((await fresh.increment()).kind).toBe("committed");
     const log = await judge(direct, begin, [fresh]);
     await judgeWatcher(watcher, log, direct);
     await judgeWatcher(idle, log, direct);
     expect([watcher.resyncs, idle.resyncs]).toEqual([1, 1]);
-    expect(store.stats.losses).toBe(1);
-    expect(await reasonOf(take(store, last, 1))).toBe("REVISION_COMPACTED");
+  }, 60_000);
+
+  it("flushed, and restored from a copy that holds everything, goes on as if nothing had been", async () => {
+    await startServer();
+    const store = await open(proxy.url);
+    const watcher = await watch(store);
+    const workload = new Workload(store);
+    for (let n = 0; n < 5; n += 1) await workload.increment();
+    await server.ask("SAVE");
+    await server.ask("FLUSHALL");
+    expect(await reasonOf(store.commit(aPut("a")))).toBe("STATE_UNREADABLE");
+    await server.kill();
+    await server.startAgain();
+    for (let n = 0; n < 5; n += 1) expect((await workload.increment()).kind).toBe("committed");
+    expect(store.stats.isGone).toBe(false);
+    const log = await judge(direct, start, [workload]);
+    expect(log).toHaveLength(10);
+    await judgeWatcher(watcher, log, direct);
+    expect(watcher.resyncs).toBe(0);
   }, 60_000);
 
   it("that became a replica refuses, in words, and takes commits once it is a primary again", async () => {
