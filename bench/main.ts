@@ -6,6 +6,7 @@ import { cpus } from "node:os";
 import { benchBandwidthBudget, benchDownloadRate } from "./bandwidth.js";
 import { benchChain, benchLargeCrawl } from "./crawls.js";
 import { benchLargeTable } from "./large-table.js";
+import { benchPlugins } from "./plugins.js";
 import { benchRedisStore } from "./redis-store.js";
 import { benchRoundTrips } from "./round-trips.js";
 import { benchSharedCrawl } from "./shared-crawl.js";
@@ -18,6 +19,7 @@ const isQuick = process.argv.includes("--quick");
 const runs = isQuick ? 1 : 3;
 const rates: (BenchRow | undefined)[] = [];
 for (const lineMbps of isQuick ? [200] : [100, 1_000]) rates.push(await benchDownloadRate(lineMbps, runs));
+const plugins = await benchPlugins(isQuick ? 4 : 20, runs);
 const rows = [
   ...(await benchStartUp(isQuick ? 1 : 5)),
   ...(await benchLargeCrawl(isQuick ? 100 : 1_000, runs)),
@@ -30,8 +32,12 @@ const rows = [
   await benchRoundTrips(isQuick ? 50 : 1_000, isQuick ? 1 : 5),
   ...(await benchStore(isQuick ? 1_000 : 100_000, isQuick ? 1 : 5)),
   ...(await benchRedisStore(isQuick ? 1_000 : 100_000, isQuick ? 1 : 5)),
+  ...(plugins ?? []),
 ];
-const notRun = rates.includes(undefined) ? ["measured download against curl (curl is missing)"] : [];
+const notRun = [
+  ...(rates.includes(undefined) ? ["measured download against curl (curl is missing)"] : []),
+  ...(plugins === undefined ? ["plugins (Ansible is missing: scripts/install-e2e.sh ansible)"] : []),
+];
 process.stdout.write(`${formatRows(rows)}\n\n`);
 for (const name of notRun) process.stdout.write(`not run: ${name}\n`);
 process.stdout.write(

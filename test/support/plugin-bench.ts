@@ -16,13 +16,15 @@ import { makeKey, SshBench, type SshServer } from "./ssh-servers.js";
 
 const ansibleFolder = fileURLToPath(new URL("../../.cache/e2e/ansible/bin", import.meta.url));
 
+/** Whether scripts/install-e2e.sh has put Ansible there. */
+export const hasAnsible = (): boolean => existsSync(join(ansibleFolder, "ansible-playbook"));
+
 /** Where programs are found: Ansible as scripts/install-e2e.sh puts it, and the system's. */
 export const searchPath = `${ansibleFolder}:/usr/bin:/bin`;
 
 /** @returns a PATH with Ansible. @throws it is missing, saying how to install it: that is never a passed test */
 export function requireAnsiblePath(): string {
-  if (!existsSync(join(ansibleFolder, "ansible-playbook")))
-    throw new Error("Ansible is missing: run scripts/install-e2e.sh ansible");
+  if (!hasAnsible()) throw new Error("Ansible is missing: run scripts/install-e2e.sh ansible");
   return searchPath;
 }
 
