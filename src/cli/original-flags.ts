@@ -19,8 +19,10 @@ export type OriginalOperation =
   | "removeGroup"
   | "runPlugin"
   | "listPlugins"
-  | "mapPort";
-type Fate = OriginalOperation | "parameter" | "server only" | "later";
+  | "mapPort"
+  | "installPlugin"
+  | "removePlugin";
+type Fate = OriginalOperation | "parameter" | "server only";
 
 export interface OriginalFlag {
   /** Every spelling, after one dash or two. The last one is its name among the parsed options. */
@@ -188,6 +190,13 @@ export const originalFlags: readonly OriginalFlag[] = [
     summary: "run a plugin on the container or group of --id; with --json print each event",
   },
   { spellings: ["vp", "ViewPlugins"], does: "listPlugins", summary: "print the plugins" },
+  {
+    spellings: ["pp", "PullPlugin"],
+    argument: "URL",
+    does: "installPlugin",
+    summary: "fetch a plugin from a git repository, https or file",
+  },
+  { spellings: ["rp", "RemovePlugin"], argument: "NAME", does: "removePlugin", summary: "remove a plugin" },
 
   { spellings: ["s", "Server"], does: "server only" },
   { spellings: ["mode", "Mode"], argument: "MODE", does: "server only" },
@@ -198,13 +207,10 @@ export const originalFlags: readonly OriginalFlag[] = [
   { spellings: ["dc", "SetDefaultConfig"], does: "server only" },
   { spellings: ["amd", "AddMetaData"], argument: "TEXT", does: "server only" },
   { spellings: ["proxy", "FRPServerProxy"], does: "server only" },
-
-  { spellings: ["pp", "PullPlugin"], argument: "URL", does: "later" },
-  { spellings: ["rp", "RemovePlugin"], argument: "NAME", does: "later" },
 ];
 
 /** The flags that this version takes. */
-export const servedFlags = originalFlags.filter(({ does }) => does !== "server only" && does !== "later");
+export const servedFlags = originalFlags.filter(({ does }) => does !== "server only");
 
 /** Its name among the parsed options. */
 export const optionNameOf = ({ spellings }: OriginalFlag): string => spellings.at(-1) ?? spellings[0];
@@ -227,7 +233,7 @@ const flagOf = new Map(
 /**
  * Finds the flag that somebody spelt so, without dashes. Case counts, as in the original.
  *
- * @throws {UsageError} it is known and this version does not serve it
+ * @throws {UsageError} it belongs to a P2PRC server
  */
 export function findOriginalFlag(spelling: string): OriginalFlag | undefined {
   const flag = flagOf.get(spelling);
@@ -236,7 +242,5 @@ export function findOriginalFlag(spelling: string): OriginalFlag | undefined {
       `${shortSpelling(flag)} belongs to a P2PRC server: this program is a client and runs no node (\`p2prc serve\` starts the gateway)`,
     );
   }
-  if (flag?.does === "later")
-    throw new UsageError(`${shortSpelling(flag)} is not served by this version yet`);
   return flag;
 }

@@ -28,6 +28,15 @@ export const pluginOperations = {
         output.stderr.write(`${plainText(name)} cannot run: ${plainText(brokenReason)}\n`);
     }
   },
+  installPlugin: async ({ value: url, client, surroundings: { output, signal } }) => {
+    const { plugin } = await (await client()).installPlugin({ url }, { signal });
+    output.stderr.write(`installed ${plainText(plugin?.name ?? "")}\n`);
+    output.stdout.write("Success\n");
+  },
+  removePlugin: async ({ value: plugin, client, surroundings: { output, signal } }) => {
+    await (await client()).removePlugin({ plugin }, { signal });
+    output.stdout.write("Success\n");
+  },
 } as const satisfies Partial<Record<OriginalOperation, (stage: Stage) => Promise<void>>>;
 
 /** @throws {UsageError} nothing prints events */

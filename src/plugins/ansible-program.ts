@@ -31,7 +31,8 @@ export async function requireSshpass({ searchPath }: ProgramSurroundings): Promi
   );
 }
 
-async function findProgram(name: string, searchPath: string): Promise<string | undefined> {
+/** @returns undefined if it is not in the PATH */
+export async function findProgram(name: string, searchPath: string): Promise<string | undefined> {
   for (const folder of searchPath.split(delimiter)) {
     // A relative one depends on where the gateway was started.
     if (!isAbsolute(folder)) continue;

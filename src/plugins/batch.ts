@@ -26,7 +26,8 @@ export interface BatchDeps extends ProgramSurroundings, ReportDeps {
   readonly pythonInterpreter: string;
   readonly maxConcurrency: number;
   readonly targetTimeoutMs: number;
-  readonly onProcess: (mark: string, pid: number) => Promise<void>;
+  /** Called before there is a process that carries the mark: a crash in between must find it. */
+  readonly onProcess: (mark: string) => Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -53,6 +54,7 @@ export async function runBatch(deps: BatchDeps, batch: BatchOptions): Promise<vo
     },
   });
   try {
+    await deps.onProcess(mark);
     const end = await runPlaybook({
       program: deps.ansiblePath,
       args: argumentsOf(deps, batch, inventoryPath),
@@ -61,7 +63,6 @@ export async function runBatch(deps: BatchDeps, batch: BatchOptions): Promise<vo
       mark,
       clock,
       signal: AbortSignal.any([deps.signal, stuck.signal]),
-      onStarted: (pid) => deps.onProcess(mark, pid),
       onEvent: async (event) => {
         if (event.kind === "start") watch.begin(event.host);
         if (event.kind === "result") watch.end(event.host);

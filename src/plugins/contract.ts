@@ -1,5 +1,7 @@
 /** The nouns of this room, in plain types. `rpc` converts them, nothing else leaves it. */
-import type { Container, ContainerService, TargetResult } from "../containers/contract.js";
+import type { CallerOptions, Container, ContainerService, TargetResult } from "../containers/contract.js";
+
+type Caller = CallerOptions["caller"];
 
 /** A folder below the plugin path. */
 export interface Plugin {
@@ -104,8 +106,12 @@ export interface PluginService {
   list(): Promise<readonly Plugin[]>;
   /** Ends with its reader: a `return` of the iterator, like an abort, ends every process of the run first. */
   run(request: RunRequest, signal: AbortSignal): AsyncIterable<RunEvent>;
+  /** Fetches a plugin from a git repository, for an operator only. */
+  install(url: string, caller: Caller, signal: AbortSignal): Promise<Plugin>;
+  /** Removes a plugin's folder, for an operator only. */
+  remove(plugin: string, caller: Caller): Promise<void>;
   /** Ends the runs under way. */
   close(): Promise<void>;
 }
 
-export type { Container, TargetResult };
+export type { Caller, Container, TargetResult };

@@ -13,6 +13,12 @@ export type PluginReason =
   | "TOO_MANY_RUNS"
   /** A run with the same request id goes on. */
   | "RUN_UNDER_WAY"
+  | "PERMISSION"
+  | "INVALID_PLUGIN_URL"
+  | "PLUGIN_EXISTS"
+  | "GIT_MISSING"
+  /** The repository could not be fetched, or holds no plugin. */
+  | "INSTALL_FAILED"
   | "ANSIBLE_MISSING"
   | "PLUGIN_PATH_UNREADABLE"
   | "DRAINING"

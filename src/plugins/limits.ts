@@ -34,6 +34,10 @@ export const pluginLimits = {
   maxOutputBytes: 1024 * 1024,
   /** Events that wait for the reader of a run; more, and Ansible waits. */
   maxQueuedEvents: 64,
+  /** Fetching a plugin. */
+  installMs: 120_000,
+  /** What a repository may take up on the disk while it is fetched, in bytes. */
+  maxRepositoryBytes: 256 * 1024 * 1024,
   /** How long the results of a run are kept. */
   runKeptMs: 24 * 60 * 60_000,
   /** Runs whose results are kept; the oldest go first. */

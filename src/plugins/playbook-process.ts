@@ -17,8 +17,6 @@ export interface PlaybookProcessOptions {
   readonly clock: Clock;
   /** Ends it, and every process that it started. */
   readonly signal: AbortSignal;
-  /** Called once it runs. */
-  readonly onStarted: (pid: number) => Promise<void>;
   /** Ansible waits while this does. */
   readonly onEvent: (event: AnsibleEvent) => Promise<void>;
 }
@@ -39,7 +37,7 @@ export interface Printed {
 /**
  * Runs Ansible once, in a process group of its own. Resolves when no process of it is left.
  *
- * @throws what `onStarted` and `onEvent` throw, after the end; the system's error if it cannot be started
+ * @throws what `onEvent` throws, after the end; the system's error if it cannot be started
  */
 export async function runPlaybook(options: PlaybookProcessOptions): Promise<PlaybookEnd> {
   const { program, args, folder, environment, mark, clock, signal } = options;
@@ -57,7 +55,6 @@ export async function runPlaybook(options: PlaybookProcessOptions): Promise<Play
   try {
     if (child.pid === undefined)
       return await ended.then(() => ({ exitCode: undefined, stdout: stdout(), stderr: stderr() }));
-    await options.onStarted(child.pid);
     await passOn(child.stdio[eventsFd] as Readable, options.onEvent);
     const exitCode = await ended;
     return { exitCode, stdout: stdout(), stderr: stderr() };

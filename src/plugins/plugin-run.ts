@@ -190,7 +190,7 @@ export class PluginRun {
       maxConcurrency: request.policy.maxConcurrency,
       targetTimeoutMs: request.policy.targetTimeoutMs,
       hideSecrets: secretHider(ready.map(({ login }) => login.password)),
-      onProcess: (mark, pid) => log.noteProcess(run, mark, pid),
+      onProcess: (mark) => log.noteProcess(run, mark),
       onOutcome: (outcome) => this.#close(outcome),
       emit,
       signal,

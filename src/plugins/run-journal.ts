@@ -45,7 +45,7 @@ export interface RunRecord {
 
 export type JournalLine =
   | ({ readonly kind: "begin" } & RunBegin)
-  | { readonly kind: "process"; readonly mark: string; readonly pid: number }
+  | { readonly kind: "process"; readonly mark: string }
   | ({ readonly kind: "target" } & TargetEnd)
   | { readonly kind: "end"; readonly reason: RunEndReason; readonly timeMs: number };
 

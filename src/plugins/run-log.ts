@@ -86,9 +86,9 @@ export class RunLog {
     await this.#clearOld();
   }
 
-  async noteProcess(run: string, mark: string, pid: number): Promise<void> {
+  async noteProcess(run: string, mark: string): Promise<void> {
     this.#runs.get(run)?.marks.push(mark);
-    await this.#write(run, { kind: "process", mark, pid });
+    await this.#write(run, { kind: "process", mark });
   }
 
   async noteTarget(run: string, end: TargetEnd): Promise<void> {

@@ -10,13 +10,14 @@ import { PluginError } from "./errors.js";
 import { HostKeys } from "./host-keys.js";
 import { checkVariables } from "./inventory.js";
 import { pluginLimits } from "./limits.js";
+import { PluginPackages } from "./packages.js";
 import { readPluginName } from "./names.js";
 import { findPlugin, listPlugins } from "./plugin-folders.js";
 import { type PlannedTarget, PluginRun } from "./plugin-run.js";
 import { replay } from "./replay.js";
 import { RunJournal, type RunRecord } from "./run-journal.js";
 import { RunLog } from "./run-log.js";
-import { findTargets } from "./targets.js";
+import { findAll, findTargets } from "./targets.js";
 
 export interface PluginServiceDeps extends ProgramSurroundings {
   readonly containers: PluginContainers;
@@ -40,10 +41,15 @@ export async function openPluginService(deps: PluginServiceDeps): Promise<Plugin
   const hostKeys = new HostKeys(join(stateFolder, "host-keys"));
   await hostKeys.open();
   const log = await RunLog.open({ ...deps, journal });
+  const packages = new PluginPackages(deps);
+  await packages.clearAway();
+  await hostKeys.keepOnly(await findAll(deps.containers));
   const stopping = new AbortController();
   const running = new Set<Promise<void>>();
   return {
     list: () => listPlugins(pluginPath),
+    install: (url, caller, signal) => packages.install(url, caller, signal),
+    remove: (plugin, caller) => packages.remove(plugin, caller),
     run: (request, signal) =>
       runOf({ ...deps, journal, hostKeys, log, stopping: stopping.signal, running }, request, signal),
     async close() {

@@ -31,8 +31,16 @@ async function containersOf(
   }
 }
 
+/** Every tracked container, by name. */
+export const findAll = async (containers: PluginContainers): Promise<readonly string[]> =>
+  (await passing(containers, "", Infinity)).map(({ name }) => name);
+
 /** What has no id cannot be logged in to, and stays out. */
-async function passing(containers: PluginContainers, filter: string): Promise<readonly Container[]> {
+async function passing(
+  containers: PluginContainers,
+  filter: string,
+  most: number = pluginLimits.maxTargets,
+): Promise<readonly Container[]> {
   const found: Container[] = [];
   let pageToken = "";
   do {
@@ -45,6 +53,6 @@ async function passing(containers: PluginContainers, filter: string): Promise<re
     });
     found.push(...page.entries.filter(({ id }) => id !== ""));
     pageToken = page.nextPageToken;
-  } while (pageToken !== "" && found.length <= pluginLimits.maxTargets);
+  } while (pageToken !== "" && found.length <= most);
   return found;
 }

@@ -49,7 +49,7 @@ export function registerClientService(
   const implementation: ServiceImpl<typeof ClientService> = {
     ...containerHandlers(containers, caller),
     ...groupHandlers(containers, caller),
-    ...pluginHandlers(plugins),
+    ...pluginHandlers(plugins, caller),
     ...portHandlers(containers, caller),
     async *updateIpTable(request, context) {
       const options = { ...optionsOf(context), timeoutMs: context.timeoutMs() };

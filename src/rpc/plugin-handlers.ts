@@ -7,7 +7,14 @@ import {
   PluginSchema,
   type RunPluginRequest,
 } from "../gen/p2prc/client/v1/plugin_pb.js";
-import type { FailurePolicy, Plugin, PluginService, RunRequest, RunTargets } from "../plugins/contract.js";
+import type {
+  Caller,
+  FailurePolicy,
+  Plugin,
+  PluginService,
+  RunRequest,
+  RunTargets,
+} from "../plugins/contract.js";
 import { pluginLimits } from "../plugins/limits.js";
 import { toMilliseconds } from "./from-wire.js";
 import { toRunEvent } from "./to-run-event.js";
@@ -15,10 +22,18 @@ import { toRunEvent } from "./to-run-event.js";
 /** The handlers of plugins: each converts, makes one call, and converts back. */
 export function pluginHandlers(
   opening: Promise<PluginService>,
-): Pick<ServiceImpl<typeof ClientService>, "listPlugins" | "runPlugin"> {
+  caller: Caller,
+): Pick<ServiceImpl<typeof ClientService>, "listPlugins" | "installPlugin" | "removePlugin" | "runPlugin"> {
   return {
     async listPlugins() {
       return { plugins: (await (await opening).list()).map(toPlugin) };
+    },
+    async installPlugin({ url }, { signal }) {
+      return { plugin: toPlugin(await (await opening).install(url, caller, signal)) };
+    },
+    async removePlugin({ plugin }) {
+      await (await opening).remove(plugin, caller);
+      return {};
     },
     async *runPlugin(request, { signal }) {
       let sequence = 0n;

@@ -178,7 +178,6 @@ describe("what goes wrong", () => {
     [["--ls", "-p", "8088"], "-p belongs to --as, --arn or --touch"],
     [["--plugin", "site"], "--plugin needs --id ID"],
     [["--ls", "--json"], "--json belongs to --plugin"],
-    [["--pp", "https://example.org/x"], "--pp is not served by this version yet"],
     [["crawl", "--hop", "2"], "unknown option '--hop' (Did you mean --hops?)"],
     [["crawl", "--hops", "many"], '--hops "many": not a whole number'],
     [["devnet", "--nodes", "few"], '--nodes "few": not a whole number'],

@@ -47,7 +47,8 @@ const documented = {
   ],
   runPlugin: ["plugin", "ExecutePlugin"],
   listPlugins: ["vp", "ViewPlugins"],
-  later: ["pp", "rp"],
+  installPlugin: ["pp", "PullPlugin"],
+  removePlugin: ["rp", "RemovePlugin"],
 } as const;
 
 describe("the table of the original's flags", () => {
@@ -60,7 +61,7 @@ describe("the table of the original's flags", () => {
 
   it("serves nothing that is not documented", () => {
     const known = new Set<string>(Object.values(documented).flat());
-    const served = originalFlags.filter(({ does }) => does !== "server only" && does !== "later");
+    const served = originalFlags.filter(({ does }) => does !== "server only");
     expect(served.flatMap(({ spellings }) => spellings).filter((spelling) => !known.has(spelling))).toEqual(
       [],
     );
@@ -71,19 +72,18 @@ describe("the table of the original's flags", () => {
     expect(new Set(spellings).size).toBe(spellings.length);
     const operations = originalFlags
       .map(({ does }) => does)
-      .filter((does) => !["server only", "later", "parameter"].includes(does));
+      .filter((does) => !["server only", "parameter"].includes(does));
     expect(new Set(operations).size).toBe(operations.length);
   });
 
-  it("refuses what belongs to a server and what comes later, each in words of its own", () => {
+  it("refuses what belongs to a server, in words of its own", () => {
     expect(() => findOriginalFlag("dc")).toThrow("--dc belongs to a P2PRC server");
-    expect(() => findOriginalFlag("pp")).toThrow("--pp is not served by this version yet");
   });
 });
 
 describe("flags as they are typed", () => {
   it("takes one dash and two, and every spelling", () => {
-    for (const flag of originalFlags.filter(({ does }) => does !== "server only" && does !== "later")) {
+    for (const flag of originalFlags.filter(({ does }) => does !== "server only")) {
       for (const spelling of flag.spellings) {
         const value = flag.argument === undefined ? "" : "=VALUE";
         const spelt = [`--${optionNameOf(flag)}${value}`];

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file p2prc/client/v1/plugin.proto.
  */
 export const file_p2prc_client_v1_plugin: GenFile = /*@__PURE__*/
-  fileDesc("ChxwMnByYy9jbGllbnQvdjEvcGx1Z2luLnByb3RvEg9wMnByYy5jbGllbnQudjEiVgoGUGx1Z2luEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSEgoKcG9ydF9jb3VudBgDIAEoBRIVCg1icm9rZW5fcmVhc29uGAQgASgJIhQKEkxpc3RQbHVnaW5zUmVxdWVzdCI/ChNMaXN0UGx1Z2luc1Jlc3BvbnNlEigKB3BsdWdpbnMYASADKAsyFy5wMnByYy5jbGllbnQudjEuUGx1Z2luIrYBCg1GYWlsdXJlUG9saWN5EiIKD21heF9jb25jdXJyZW5jeRgBIAEoBUIJukgGGgQYQCgAEiUKEW1heF9mYWlsdXJlX2NvdW50GAIgASgFQgq6SAcaBRjoBygAEhcKD3VuZG9fb25fZmFpbHVyZRgDIAEoCBJBCg50YXJnZXRfdGltZW91dBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQI4KgBKgAizgMKEFJ1blBsdWdpblJlcXVlc3QSGgoGcGx1Z2luGAEgASgJQgq6SAdyBRABGIACEh8KCWNvbnRhaW5lchgCIAEoCUIKukgHcgUQARiABEgAEhoKBWdyb3VwGAMgASgJQgm6SAZyBBABGEBIABIZCgZmaWx0ZXIYBCABKAlCB7pIBHICEAFIABJeCgl2YXJpYWJsZXMYBSADKAsyMC5wMnByYy5jbGllbnQudjEuUnVuUGx1Z2luUmVxdWVzdC5WYXJpYWJsZXNFbnRyeUIZukgWmgETEIACIgZyBBABGEAqBnIEGICABBI2Cg5mYWlsdXJlX3BvbGljeRgGIAEoCzIeLnAycHJjLmNsaWVudC52MS5GYWlsdXJlUG9saWN5EjUKCnJlcXVlc3RfaWQYByABKAlCIbpIHtgBAXIZMhdeW0EtWmEtejAtOS5fLV17MSwxMjh9JBIVCg12YWxpZGF0ZV9vbmx5GAggASgIEh0KDHJlc3VtZV90b2tlbhgJIAEoCUIHukgEcgIYQBowCg5WYXJpYWJsZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQg8KBnRhcmdldBIFukgCCAEi8QIKEVJ1blBsdWdpblJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgDEhQKDHJlc3VtZV90b2tlbhgCIAEoCRIRCgljb250YWluZXIYAyABKAkSLgoKZXZlbnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoHc3RhcnRlZBgKIAEoCzIbLnAycHJjLmNsaWVudC52MS5SdW5TdGFydGVkSAASKgoEdGFzaxgLIAEoCzIaLnAycHJjLmNsaWVudC52MS5UYXNrRXZlbnRIABIpCgZvdXRwdXQYDCABKAsyFy5wMnByYy5jbGllbnQudjEuT3V0cHV0SAASMQoIZmluaXNoZWQYDSABKAsyHS5wMnByYy5jbGllbnQudjEuVGFyZ2V0U3RhdHVzSAASLgoHc3VtbWFyeRgOIAEoCzIbLnAycHJjLmNsaWVudC52MS5SdW5TdW1tYXJ5SABCBwoFZXZlbnQiWAoKUnVuU3RhcnRlZBILCgNydW4YASABKAkSKwoHdGFyZ2V0cxgCIAMoCzIaLnAycHJjLmNsaWVudC52MS5SdW5UYXJnZXQSEAoIcmVwbGF5ZWQYAyABKAgiLQoJUnVuVGFyZ2V0EhEKCWNvbnRhaW5lchgBIAEoCRINCgVwb3J0cxgCIAMoBSKzAgoJVGFza0V2ZW50EgwKBHRhc2sYASABKAkSMQoGc3RhdHVzGAIgASgOMiEucDJwcmMuY2xpZW50LnYxLlRhc2tFdmVudC5TdGF0dXMSDwoHbWVzc2FnZRgDIAEoCRIqCgdlbGFwc2VkGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg8KB2lnbm9yZWQYBSABKAgilgEKBlN0YXR1cxIWChJTVEFUVVNfVU5TUEVDSUZJRUQQABISCg5TVEFUVVNfU1RBUlRFRBABEg0KCVNUQVRVU19PSxACEhIKDlNUQVRVU19DSEFOR0VEEAMSEQoNU1RBVFVTX0ZBSUxFRBAEEhIKDlNUQVRVU19TS0lQUEVEEAUSFgoSU1RBVFVTX1VOUkVBQ0hBQkxFEAYipQEKBk91dHB1dBIuCgZzdHJlYW0YASABKA4yHi5wMnByYy5jbGllbnQudjEuT3V0cHV0LlN0cmVhbRIMCgR0ZXh0GAIgASgJEhUKDWRyb3BwZWRfYnl0ZXMYAyABKAMiRgoGU3RyZWFtEhYKElNUUkVBTV9VTlNQRUNJRklFRBAAEhEKDVNUUkVBTV9TVERPVVQQARIRCg1TVFJFQU1fU1RERVJSEAIi1AIKClJ1blN1bW1hcnkSFwoPc3VjY2VlZGVkX2NvdW50GAEgASgFEhQKDGZhaWxlZF9jb3VudBgCIAEoBRIZChFub3Rfc3RhcnRlZF9jb3VudBgDIAEoBRIqCgdlbGFwc2VkGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjkKCmVuZF9yZWFzb24YBSABKA4yJS5wMnByYy5jbGllbnQudjEuUnVuU3VtbWFyeS5FbmRSZWFzb24ilAEKCUVuZFJlYXNvbhIaChZFTkRfUkVBU09OX1VOU1BFQ0lGSUVEEAASFwoTRU5EX1JFQVNPTl9GSU5JU0hFRBABEhwKGEVORF9SRUFTT05fRkFJTFVSRV9MSU1JVBACEhoKFkVORF9SRUFTT05fSU5URVJSVVBURUQQAxIYChRFTkRfUkVBU09OX1ZBTElEQVRFRBAEYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_p2prc_client_v1_group]);
+  fileDesc("ChxwMnByYy9jbGllbnQvdjEvcGx1Z2luLnByb3RvEg9wMnByYy5jbGllbnQudjEiVgoGUGx1Z2luEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSEgoKcG9ydF9jb3VudBgDIAEoBRIVCg1icm9rZW5fcmVhc29uGAQgASgJIhQKEkxpc3RQbHVnaW5zUmVxdWVzdCI/ChNMaXN0UGx1Z2luc1Jlc3BvbnNlEigKB3BsdWdpbnMYASADKAsyFy5wMnByYy5jbGllbnQudjEuUGx1Z2luIi8KFEluc3RhbGxQbHVnaW5SZXF1ZXN0EhcKA3VybBgBIAEoCUIKukgHcgUQARiAECJAChVJbnN0YWxsUGx1Z2luUmVzcG9uc2USJwoGcGx1Z2luGAEgASgLMhcucDJwcmMuY2xpZW50LnYxLlBsdWdpbiIxChNSZW1vdmVQbHVnaW5SZXF1ZXN0EhoKBnBsdWdpbhgBIAEoCUIKukgHcgUQARiAAiIWChRSZW1vdmVQbHVnaW5SZXNwb25zZSK2AQoNRmFpbHVyZVBvbGljeRIiCg9tYXhfY29uY3VycmVuY3kYASABKAVCCbpIBhoEGEAoABIlChFtYXhfZmFpbHVyZV9jb3VudBgCIAEoBUIKukgHGgUY6AcoABIXCg91bmRvX29uX2ZhaWx1cmUYAyABKAgSQQoOdGFyZ2V0X3RpbWVvdXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCIECOCoASoAIs4DChBSdW5QbHVnaW5SZXF1ZXN0EhoKBnBsdWdpbhgBIAEoCUIKukgHcgUQARiAAhIfCgljb250YWluZXIYAiABKAlCCrpIB3IFEAEYgARIABIaCgVncm91cBgDIAEoCUIJukgGcgQQARhASAASGQoGZmlsdGVyGAQgASgJQge6SARyAhABSAASXgoJdmFyaWFibGVzGAUgAygLMjAucDJwcmMuY2xpZW50LnYxLlJ1blBsdWdpblJlcXVlc3QuVmFyaWFibGVzRW50cnlCGbpIFpoBExCAAiIGcgQQARhAKgZyBBiAgAQSNgoOZmFpbHVyZV9wb2xpY3kYBiABKAsyHi5wMnByYy5jbGllbnQudjEuRmFpbHVyZVBvbGljeRI1CgpyZXF1ZXN0X2lkGAcgASgJQiG6SB7YAQFyGTIXXltBLVphLXowLTkuXy1dezEsMTI4fSQSFQoNdmFsaWRhdGVfb25seRgIIAEoCBIdCgxyZXN1bWVfdG9rZW4YCSABKAlCB7pIBHICGEAaMAoOVmFyaWFibGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIPCgZ0YXJnZXQSBbpIAggBIvECChFSdW5QbHVnaW5SZXNwb25zZRIQCghzZXF1ZW5jZRgBIAEoAxIUCgxyZXN1bWVfdG9rZW4YAiABKAkSEQoJY29udGFpbmVyGAMgASgJEi4KCmV2ZW50X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KB3N0YXJ0ZWQYCiABKAsyGy5wMnByYy5jbGllbnQudjEuUnVuU3RhcnRlZEgAEioKBHRhc2sYCyABKAsyGi5wMnByYy5jbGllbnQudjEuVGFza0V2ZW50SAASKQoGb3V0cHV0GAwgASgLMhcucDJwcmMuY2xpZW50LnYxLk91dHB1dEgAEjEKCGZpbmlzaGVkGA0gASgLMh0ucDJwcmMuY2xpZW50LnYxLlRhcmdldFN0YXR1c0gAEi4KB3N1bW1hcnkYDiABKAsyGy5wMnByYy5jbGllbnQudjEuUnVuU3VtbWFyeUgAQgcKBWV2ZW50IlgKClJ1blN0YXJ0ZWQSCwoDcnVuGAEgASgJEisKB3RhcmdldHMYAiADKAsyGi5wMnByYy5jbGllbnQudjEuUnVuVGFyZ2V0EhAKCHJlcGxheWVkGAMgASgIIi0KCVJ1blRhcmdldBIRCgljb250YWluZXIYASABKAkSDQoFcG9ydHMYAiADKAUiswIKCVRhc2tFdmVudBIMCgR0YXNrGAEgASgJEjEKBnN0YXR1cxgCIAEoDjIhLnAycHJjLmNsaWVudC52MS5UYXNrRXZlbnQuU3RhdHVzEg8KB21lc3NhZ2UYAyABKAkSKgoHZWxhcHNlZBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIPCgdpZ25vcmVkGAUgASgIIpYBCgZTdGF0dXMSFgoSU1RBVFVTX1VOU1BFQ0lGSUVEEAASEgoOU1RBVFVTX1NUQVJURUQQARINCglTVEFUVVNfT0sQAhISCg5TVEFUVVNfQ0hBTkdFRBADEhEKDVNUQVRVU19GQUlMRUQQBBISCg5TVEFUVVNfU0tJUFBFRBAFEhYKElNUQVRVU19VTlJFQUNIQUJMRRAGIqUBCgZPdXRwdXQSLgoGc3RyZWFtGAEgASgOMh4ucDJwcmMuY2xpZW50LnYxLk91dHB1dC5TdHJlYW0SDAoEdGV4dBgCIAEoCRIVCg1kcm9wcGVkX2J5dGVzGAMgASgDIkYKBlN0cmVhbRIWChJTVFJFQU1fVU5TUEVDSUZJRUQQABIRCg1TVFJFQU1fU1RET1VUEAESEQoNU1RSRUFNX1NUREVSUhACItQCCgpSdW5TdW1tYXJ5EhcKD3N1Y2NlZWRlZF9jb3VudBgBIAEoBRIUCgxmYWlsZWRfY291bnQYAiABKAUSGQoRbm90X3N0YXJ0ZWRfY291bnQYAyABKAUSKgoHZWxhcHNlZBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI5CgplbmRfcmVhc29uGAUgASgOMiUucDJwcmMuY2xpZW50LnYxLlJ1blN1bW1hcnkuRW5kUmVhc29uIpQBCglFbmRSZWFzb24SGgoWRU5EX1JFQVNPTl9VTlNQRUNJRklFRBAAEhcKE0VORF9SRUFTT05fRklOSVNIRUQQARIcChhFTkRfUkVBU09OX0ZBSUxVUkVfTElNSVQQAhIaChZFTkRfUkVBU09OX0lOVEVSUlVQVEVEEAMSGAoURU5EX1JFQVNPTl9WQUxJREFURUQQBGIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_p2prc_client_v1_group]);
 
 /**
  * Plugin is an Ansible playbook in a folder below the gateway's plugin path.
@@ -96,6 +96,85 @@ export const ListPluginsResponseSchema: GenMessage<ListPluginsResponse> = /*@__P
   messageDesc(file_p2prc_client_v1_plugin, 2);
 
 /**
+ * InstallPluginRequest fetches a plugin from a git repository.
+ *
+ * @generated from message p2prc.client.v1.InstallPluginRequest
+ */
+export type InstallPluginRequest = Message<"p2prc.client.v1.InstallPluginRequest"> & {
+  /**
+   * Where the repository is: an `https` or `file` URL without user, query and fragment.
+   * Example: `https://github.com/example/p2prc-plugin-blender`.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+};
+
+/**
+ * Describes the message p2prc.client.v1.InstallPluginRequest.
+ * Use `create(InstallPluginRequestSchema)` to create a new message.
+ */
+export const InstallPluginRequestSchema: GenMessage<InstallPluginRequest> = /*@__PURE__*/
+  messageDesc(file_p2prc_client_v1_plugin, 3);
+
+/**
+ * InstallPluginResponse is the plugin that was fetched.
+ *
+ * @generated from message p2prc.client.v1.InstallPluginResponse
+ */
+export type InstallPluginResponse = Message<"p2prc.client.v1.InstallPluginResponse"> & {
+  /**
+   * The plugin; its folder is called after the path of the URL. Example: `plugins/example_p2prc-plugin-blender`.
+   *
+   * @generated from field: p2prc.client.v1.Plugin plugin = 1;
+   */
+  plugin?: Plugin | undefined;
+};
+
+/**
+ * Describes the message p2prc.client.v1.InstallPluginResponse.
+ * Use `create(InstallPluginResponseSchema)` to create a new message.
+ */
+export const InstallPluginResponseSchema: GenMessage<InstallPluginResponse> = /*@__PURE__*/
+  messageDesc(file_p2prc_client_v1_plugin, 4);
+
+/**
+ * RemovePluginRequest removes a plugin's folder.
+ *
+ * @generated from message p2prc.client.v1.RemovePluginRequest
+ */
+export type RemovePluginRequest = Message<"p2prc.client.v1.RemovePluginRequest"> & {
+  /**
+   * The plugin, by name or by folder.
+   *
+   * @generated from field: string plugin = 1;
+   */
+  plugin: string;
+};
+
+/**
+ * Describes the message p2prc.client.v1.RemovePluginRequest.
+ * Use `create(RemovePluginRequestSchema)` to create a new message.
+ */
+export const RemovePluginRequestSchema: GenMessage<RemovePluginRequest> = /*@__PURE__*/
+  messageDesc(file_p2prc_client_v1_plugin, 5);
+
+/**
+ * RemovePluginResponse says that it is gone.
+ *
+ * @generated from message p2prc.client.v1.RemovePluginResponse
+ */
+export type RemovePluginResponse = Message<"p2prc.client.v1.RemovePluginResponse"> & {
+};
+
+/**
+ * Describes the message p2prc.client.v1.RemovePluginResponse.
+ * Use `create(RemovePluginResponseSchema)` to create a new message.
+ */
+export const RemovePluginResponseSchema: GenMessage<RemovePluginResponse> = /*@__PURE__*/
+  messageDesc(file_p2prc_client_v1_plugin, 6);
+
+/**
  * FailurePolicy says how a call on several targets goes about failures.
  *
  * @generated from message p2prc.client.v1.FailurePolicy
@@ -136,7 +215,7 @@ export type FailurePolicy = Message<"p2prc.client.v1.FailurePolicy"> & {
  * Use `create(FailurePolicySchema)` to create a new message.
  */
 export const FailurePolicySchema: GenMessage<FailurePolicy> = /*@__PURE__*/
-  messageDesc(file_p2prc_client_v1_plugin, 3);
+  messageDesc(file_p2prc_client_v1_plugin, 7);
 
 /**
  * RunPluginRequest runs a plugin on a container, on a group, or on every container that passes a filter.
@@ -226,7 +305,7 @@ export type RunPluginRequest = Message<"p2prc.client.v1.RunPluginRequest"> & {
  * Use `create(RunPluginRequestSchema)` to create a new message.
  */
 export const RunPluginRequestSchema: GenMessage<RunPluginRequest> = /*@__PURE__*/
-  messageDesc(file_p2prc_client_v1_plugin, 4);
+  messageDesc(file_p2prc_client_v1_plugin, 8);
 
 /**
  * RunPluginResponse is one event of a run. The run ends with its caller: who leaves ends it.
@@ -316,7 +395,7 @@ export type RunPluginResponse = Message<"p2prc.client.v1.RunPluginResponse"> & {
  * Use `create(RunPluginResponseSchema)` to create a new message.
  */
 export const RunPluginResponseSchema: GenMessage<RunPluginResponse> = /*@__PURE__*/
-  messageDesc(file_p2prc_client_v1_plugin, 5);
+  messageDesc(file_p2prc_client_v1_plugin, 9);
 
 /**
  * RunStarted says what a run is about to do.
@@ -351,7 +430,7 @@ export type RunStarted = Message<"p2prc.client.v1.RunStarted"> & {
  * Use `create(RunStartedSchema)` to create a new message.
  */
 export const RunStartedSchema: GenMessage<RunStarted> = /*@__PURE__*/
-  messageDesc(file_p2prc_client_v1_plugin, 6);
+  messageDesc(file_p2prc_client_v1_plugin, 10);
 
 /**
  * RunTarget is one container that a run works on.
@@ -379,7 +458,7 @@ export type RunTarget = Message<"p2prc.client.v1.RunTarget"> & {
  * Use `create(RunTargetSchema)` to create a new message.
  */
 export const RunTargetSchema: GenMessage<RunTarget> = /*@__PURE__*/
-  messageDesc(file_p2prc_client_v1_plugin, 7);
+  messageDesc(file_p2prc_client_v1_plugin, 11);
 
 /**
  * TaskEvent is a step of a playbook on one container.
@@ -428,7 +507,7 @@ export type TaskEvent = Message<"p2prc.client.v1.TaskEvent"> & {
  * Use `create(TaskEventSchema)` to create a new message.
  */
 export const TaskEventSchema: GenMessage<TaskEvent> = /*@__PURE__*/
-  messageDesc(file_p2prc_client_v1_plugin, 8);
+  messageDesc(file_p2prc_client_v1_plugin, 12);
 
 /**
  * Status says how far the task is.
@@ -490,7 +569,7 @@ export enum TaskEvent_Status {
  * Describes the enum p2prc.client.v1.TaskEvent.Status.
  */
 export const TaskEvent_StatusSchema: GenEnum<TaskEvent_Status> = /*@__PURE__*/
-  enumDesc(file_p2prc_client_v1_plugin, 8, 0);
+  enumDesc(file_p2prc_client_v1_plugin, 12, 0);
 
 /**
  * Output is what a task printed, told when the task has ended.
@@ -525,7 +604,7 @@ export type Output = Message<"p2prc.client.v1.Output"> & {
  * Use `create(OutputSchema)` to create a new message.
  */
 export const OutputSchema: GenMessage<Output> = /*@__PURE__*/
-  messageDesc(file_p2prc_client_v1_plugin, 9);
+  messageDesc(file_p2prc_client_v1_plugin, 13);
 
 /**
  * Stream says where it was printed.
@@ -559,7 +638,7 @@ export enum Output_Stream {
  * Describes the enum p2prc.client.v1.Output.Stream.
  */
 export const Output_StreamSchema: GenEnum<Output_Stream> = /*@__PURE__*/
-  enumDesc(file_p2prc_client_v1_plugin, 9, 0);
+  enumDesc(file_p2prc_client_v1_plugin, 13, 0);
 
 /**
  * RunSummary says how a run ended.
@@ -608,7 +687,7 @@ export type RunSummary = Message<"p2prc.client.v1.RunSummary"> & {
  * Use `create(RunSummarySchema)` to create a new message.
  */
 export const RunSummarySchema: GenMessage<RunSummary> = /*@__PURE__*/
-  messageDesc(file_p2prc_client_v1_plugin, 10);
+  messageDesc(file_p2prc_client_v1_plugin, 14);
 
 /**
  * EndReason says why it ended.
@@ -656,5 +735,5 @@ export enum RunSummary_EndReason {
  * Describes the enum p2prc.client.v1.RunSummary.EndReason.
  */
 export const RunSummary_EndReasonSchema: GenEnum<RunSummary_EndReason> = /*@__PURE__*/
-  enumDesc(file_p2prc_client_v1_plugin, 10, 0);
+  enumDesc(file_p2prc_client_v1_plugin, 14, 0);
 
