@@ -113,15 +113,18 @@ export class RedisFeed {
   /** @returns nothing at the log's end. @throws {StoreError} REVISION_COMPACTED if `position` is not in the log */
   async #readAfter(position: Revision): Promise<readonly LogEntry[]> {
     const number = numberOfRevision(position);
-    if (Number.isNaN(number)) throw compacted(position);
     // Readers at one place share one question.
     let reading = this.#reading.get(position);
     if (reading === undefined) {
-      reading = this.#options.read(number).finally(() => this.#reading.delete(position));
+      // What is no revision at all is in no log either.
+      reading = this.#options
+        .read(Number.isNaN(number) ? 0 : number)
+        .finally(() => this.#reading.delete(position));
       this.#reading.set(position, reading);
     }
-    const { head, entries } = await reading;
-    if (entries.length === 0 && head !== position) throw compacted(position);
+    const { head, base, entries } = await reading;
+    const [first] = entries;
+    if ((first === undefined ? head : first.previous) !== position) throw compacted(position, base);
     return entries;
   }
 
@@ -198,5 +201,7 @@ export class RedisFeed {
   }
 }
 
-const compacted = (revision: Revision): StoreError =>
-  new StoreError("REVISION_COMPACTED", "this revision is not in the history", { metadata: { revision } });
+const compacted = (revision: Revision, oldest?: Revision): StoreError =>
+  new StoreError("REVISION_COMPACTED", "this revision is not in the history", {
+    metadata: { revision, ...(oldest === undefined ? {} : { oldest }) },
+  });

@@ -22,6 +22,8 @@ export interface LogEntry {
 export interface LogPart {
   /** The latest commit; undefined = there is no state. */
   readonly head: Revision | undefined;
+  /** The commit right before the oldest one in the log: the first that can be resumed. */
+  readonly base: Revision | undefined;
   readonly entries: readonly LogEntry[];
 }
 
@@ -38,8 +40,10 @@ export async function readLog(
 ): Promise<LogPart> {
   const args = [String(after), String(most), String(redisLimits.enoughReadBytes)];
   const reply = await scripts.read.run(connection, [keys.log, keys.meta], args);
-  const [head, ...entries] = listOf(reply);
-  return { head: typeof head === "string" ? head : undefined, entries: entries.map(decodeEntry) };
+  const [head, base, ...entries] = listOf(reply);
+  const textOf = (part: RedisReply | undefined): string | undefined =>
+    typeof part === "string" ? part : undefined;
+  return { head: textOf(head), base: textOf(base), entries: entries.map(decodeEntry) };
 }
 
 /** Waits for the first commit after a number. @returns undefined: none came in time */

@@ -1,9 +1,9 @@
 -- read: what the log says after a commit, and where it ends, at one instant.
 -- KEYS[1] log (stream)  KEYS[2] meta (hash)
 -- ARGV[1] number of the commit after which to begin  ARGV[2] most entries  ARGV[3] bytes after which to stop
--- returns {head, {id, fields}...}; {false} if there is no state. Each entry names the commit before it ("previous"): whoever
+-- returns {head, base, {id, fields}...}; {false, false} if there is no state. Each entry names the commit before it ("previous"): whoever
 --   reads compares it with the last one it knows, and so meets neither gap nor repeat nor another past.
-local entries = { redis.call("HGET", KEYS[2], "head") }
+local entries = { redis.call("HGET", KEYS[2], "head"), redis.call("HGET", KEYS[2], "base") }
 local after, bytes = ARGV[1] .. "-0", 0
 for _ = 1, tonumber(ARGV[2]) do
   -- One by one: XRANGE knows no limit in bytes.

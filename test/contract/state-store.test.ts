@@ -1,6 +1,7 @@
 /** What every backend of the state store must do. What holds for one of them only has a test file of its own. */
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import type { ChangeSet, RecordValue, StateStore } from "../../src/store/contract.js";
+import type { StoreError } from "../../src/store/errors.js";
 import { storeLimits } from "../../src/store/limits.js";
 import { backends, type BackendState } from "../support/store-backends.js";
 import { aCommit, aPut, commit, committed, put, reasonOf, startOf, take } from "../support/store-calls.js";
@@ -344,6 +345,16 @@ describe.each(backends)("$name store", ({ create }) => {
       for (let n = 0; n < 100; n += 1) revisions.push(await put(bounded, "a", { text: "x".repeat(10_000) }));
       expect(await reasonOf(take(bounded, revisions[0]!, 1))).toBe("REVISION_COMPACTED");
       expect(await take(bounded, revisions[97]!, 2)).toHaveLength(2);
+    });
+
+    it("names the first revision that can be resumed to one who comes back too late", async () => {
+      const bounded = await createWith(10);
+      const start = await startOf(bounded);
+      for (let n = 0; n < 200; n += 1) await put(bounded, "a", { n });
+      const failure = await take(bounded, start, 1).catch((error: unknown) => error);
+      expect(failure).toMatchObject({ reason: "REVISION_COMPACTED", metadata: { revision: start } });
+      const { oldest = "" } = (failure as StoreError).metadata;
+      expect(await take(bounded, oldest, 10)).toHaveLength(10);
     });
 
     it("tells a reader slower than the history that commits were missed", async () => {
