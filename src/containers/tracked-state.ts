@@ -34,7 +34,7 @@ export class TrackedState implements Records {
   readonly #listeners = new Set<ViewListener>();
   readonly #seenTimeMs = new Map<string, number>();
   readonly #subjects = new Map<string, Subject>();
-  /** What the records of a kind are about: others stand between them in the view. */
+  /** Keys of the records of a kind: others stand between them in the view. */
   readonly #walked: Readonly<Record<WalkedKind, Set<string>>> = {
     container: new Set(),
     intent: new Set(),
@@ -102,9 +102,10 @@ export class TrackedState implements Records {
 
   /** All records of a kind, with what they are about. They may change meanwhile. */
   *named<K extends WalkedKind>(kind: K): Generator<readonly [string, RecordOfKind[K]], void, undefined> {
-    for (const subject of this.#walked[kind]) {
-      const record = this.get(kind, subject);
-      if (record !== undefined) yield [subject, record];
+    const prefix = keyOf[kind]("");
+    for (const key of this.#walked[kind]) {
+      const stored = this.#view.get(key);
+      if (stored !== undefined) yield [key.slice(prefix.length), read(kind, stored.value)];
     }
   }
 
@@ -146,7 +147,7 @@ export class TrackedState implements Records {
     const groups: string[] = [];
     for (const { key, value } of this.#view.entries()) {
       const known = readKey(key);
-      this.#noteWalked(known, value);
+      this.#noteWalked(known?.kind, key, value);
       if (known?.kind === "group") groups.push(groupName(known.subject));
       else if (known?.kind === "membership") this.#enterGroups(known.subject, value);
       else this.#noteSubject(key, value);
@@ -155,6 +156,7 @@ export class TrackedState implements Records {
     this.#groupNames = new SortedNames(groups);
     await slices.rest();
     this.#names = new SortedNames(this.#subjects.keys());
+    await slices.rest();
   }
 
   #follow(update: ViewUpdate): void {
@@ -165,7 +167,7 @@ export class TrackedState implements Records {
 
   #index(key: string, previous: RecordValue | undefined, value: RecordValue | undefined): void {
     const known = readKey(key);
-    this.#noteWalked(known, value);
+    this.#noteWalked(known?.kind, key, value);
     if (known?.kind === "group") {
       if (value === undefined) this.#groupNames.delete(groupName(known.subject));
       else this.#groupNames.add(groupName(known.subject));
@@ -180,11 +182,11 @@ export class TrackedState implements Records {
     }
   }
 
-  #noteWalked(known: ReturnType<typeof readKey>, value: RecordValue | undefined): void {
-    if (known === undefined || !(known.kind in this.#walked)) return;
-    const subjects = this.#walked[known.kind as WalkedKind];
-    if (value === undefined) subjects.delete(known.subject);
-    else subjects.add(known.subject);
+  #noteWalked(kind: RecordKind | undefined, key: string, value: RecordValue | undefined): void {
+    if (kind === undefined || !(kind in this.#walked)) return;
+    const keys = this.#walked[kind as WalkedKind];
+    if (value === undefined) keys.delete(key);
+    else keys.add(key);
   }
 
   #noteSubject(key: string, value: RecordValue): string | undefined {

@@ -16,6 +16,9 @@ export interface Held {
   readonly members: ReadonlyMap<string, HeldEntry>;
 }
 
+/** The same, to be gone through once. */
+export type HeldEntries = Readonly<Record<keyof Held, Iterable<readonly [string, HeldEntry]>>>;
+
 /** What we took out of them. */
 export interface Removals {
   readonly containers: ReadonlyMap<string, Removal>;

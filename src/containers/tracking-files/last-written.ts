@@ -1,7 +1,7 @@
 /** Our own file beside the tracking files: what they held last, so that the next start knows who changed what. No secrets. */
 import type { HeldEntry, Removal } from "../../store/mirror/merge-keys.js";
 import type { Slices } from "../../store/mirror/slices.js";
-import type { Held, Removals } from "./foreign-changes.js";
+import type { Held, HeldEntries, Removals } from "./foreign-changes.js";
 
 export interface LastWritten {
   /** Of the store that the files were mirrored from. */
@@ -23,7 +23,7 @@ export const nothingHeld: Held = { containers: new Map(), groups: new Map(), mem
 export const nothingRemoved: Removals = nothingHeld as unknown as Removals;
 
 /** Spells it in pieces: a head, then one line for each entry. */
-export async function* formatLastWritten(last: LastWritten, slices: Slices): AsyncGenerator<string> {
+export async function* formatLastWritten(last: ToBeKnown, slices: Slices): AsyncGenerator<string> {
   const { lineage, groupsPath } = last;
   let piece = JSON.stringify({ version, lineage, groupsPath });
   for (const line of linesOf(last)) {
@@ -36,7 +36,9 @@ export async function* formatLastWritten(last: LastWritten, slices: Slices): Asy
   yield `${piece}\n`;
 }
 
-function* linesOf({ held, removals }: LastWritten): Generator<Line> {
+type ToBeKnown = Omit<LastWritten, "held"> & { readonly held: HeldEntries };
+
+function* linesOf({ held, removals }: ToBeKnown): Generator<Line> {
   for (const kind of kinds) {
     for (const [key, { fingerprint, sinceMs, textSinceMs, previous }] of held[kind]) {
       const line = ["held", kind, key, fingerprint, sinceMs, textSinceMs] as const;
@@ -49,9 +51,13 @@ function* linesOf({ held, removals }: LastWritten): Generator<Line> {
 
 /** @returns undefined if it is none of ours, or damaged: the files are then imported anew */
 export async function parseLastWritten(bytes: Buffer, slices: Slices): Promise<LastWritten | undefined> {
-  const [head = "", ...lines] = bytes.toString("utf8").trimEnd().split("\n");
+  const lines = linesIn(bytes);
   try {
-    const { version: found, lineage, groupsPath } = JSON.parse(head) as Record<string, unknown>;
+    const {
+      version: found,
+      lineage,
+      groupsPath,
+    } = JSON.parse(lines.next().value ?? "") as Record<string, unknown>;
     if (found !== version || typeof lineage !== "string" || typeof groupsPath !== "string") return undefined;
     const held = { containers: new Map(), groups: new Map(), members: new Map() } as Record<
       Kind,
@@ -70,6 +76,15 @@ export async function parseLastWritten(bytes: Buffer, slices: Slices): Promise<L
     return { lineage, groupsPath, held, removals };
   } catch {
     return undefined;
+  }
+}
+
+/** One by one: a hundred thousand at once would take a while. */
+function* linesIn(bytes: Buffer): Generator<string, undefined, undefined> {
+  for (let start = 0, end = 0; start < bytes.length; start = end + 1) {
+    const found = bytes.indexOf("\n", start);
+    end = found === -1 ? bytes.length : found;
+    if (end > start) yield bytes.toString("utf8", start, end);
   }
 }
 

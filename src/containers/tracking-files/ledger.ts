@@ -4,7 +4,7 @@ import { hold, type HeldEntry, notYetMs, type Removal } from "../../store/mirror
 import type { GroupEntry, TrackedEntry } from "./contract.js";
 import type { Fingerprints } from "./entry.js";
 import type { Slices } from "../../store/mirror/slices.js";
-import { type Held, membershipsOf, type Removals } from "./foreign-changes.js";
+import { type Held, type HeldEntries, membershipsOf, type Removals } from "./foreign-changes.js";
 import { type GroupDocument, membersFingerprints } from "./group-document.js";
 import type { TrackedDocument } from "./tracked-document.js";
 
@@ -22,8 +22,9 @@ class Shelf {
   }
 
   /** What the next start is to know: also what a write under way adds or changes. */
-  get known(): ReadonlyMap<string, HeldEntry> {
-    return this.#coming.size === 0 ? this.held : new Map([...this.held, ...this.#coming]);
+  *known(): Generator<readonly [string, HeldEntry], void, undefined> {
+    for (const [key, held] of this.held) yield [key, this.#coming.get(key) ?? held];
+    for (const [key, coming] of this.#coming) if (!this.held.has(key)) yield [key, coming];
   }
 
   /** We are about to write the file. @returns whether it will hold what it did not hold */
@@ -116,8 +117,9 @@ export class Ledger {
   }
 
   /** What the next start is to know of the files, where a write under way may end at any moment. */
-  get known(): Held {
-    return { containers: this.#containers.known, groups: this.#groups.known, members: this.#members.known };
+  get known(): HeldEntries {
+    const [containers, groups, members] = [this.#containers, this.#groups, this.#members];
+    return { containers: containers.known(), groups: groups.known(), members: members.known() };
   }
 
   /** We are about to write the files. @returns whether the next start would not know all that they will hold */
