@@ -11,14 +11,24 @@ import { Health, HealthCheckResponse_ServingStatus } from "../src/gen/grpc/healt
 import { ClientService } from "../src/gen/p2prc/client/v1/client_service_pb.js";
 
 const program = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+/** For whoever looks into it: `BENCH_PROFILE=FOLDER` keeps a processor profile of each gateway. */
+const profileFolder = process.env["BENCH_PROFILE"] ?? "";
+const profiling = profileFolder === "" ? [] : ["--cpu-prof", "--cpu-prof-dir", profileFolder];
 const stallWatch = new URL("stall-watch.mjs", import.meta.url).href;
 
 export interface ServeOptions {
   /** Puts files into the base folder before the gateway opens on it. */
   readonly prepare?: (baseDir: string) => Promise<void>;
+  /** A folder of the caller's, which stays. @default one of its own, gone with the gateway */
+  readonly baseDir?: string;
+  /** As `p2prc serve` takes them, beside those that every gateway here has. */
+  readonly flags?: readonly string[];
 }
 
 export interface ServedGateway {
+  readonly baseDir: string;
+  /** `http://host:port`. */
+  readonly url: string;
   readonly client: Client<typeof ClientService>;
   /** From the start of the process until health answers SERVING. */
   readonly healthyAfterMs: number;
@@ -31,28 +41,29 @@ export interface ServedGateway {
   close(): Promise<void>;
 }
 
-export async function serveGateway({ prepare }: ServeOptions = {}): Promise<ServedGateway> {
-  const baseDir = await mkdtemp(join(tmpdir(), "p2prc-bench-"));
+export async function serveGateway(options: ServeOptions = {}): Promise<ServedGateway> {
+  const { prepare, flags: ownFlags = [] } = options;
+  const baseDir = options.baseDir ?? (await mkdtemp(join(tmpdir(), "p2prc-bench-")));
   await prepare?.(baseDir);
   const port = await freePort();
-  const flags = ["--listen", `127.0.0.1:${port}`, "--base", baseDir, "--allow-cidr", "127.0.0.0/8"];
+  const url = `http://127.0.0.1:${port}`;
+  const always = ["--public-ip", "off", "--log-level", "error", "--allow-cidr", "127.0.0.0/8"];
+  const flags = ["--listen", `127.0.0.1:${port}`, "--base", baseDir, ...always, ...ownFlags];
   const startMs = performance.now();
-  const child = spawn(
-    process.execPath,
-    ["--import", stallWatch, program, "serve", ...flags, "--public-ip", "off", "--log-level", "error"],
-    {
-      stdio: ["ignore", "ignore", "inherit", "ipc"],
-    },
-  );
+  const child = spawn(process.execPath, [...profiling, "--import", stallWatch, program, "serve", ...flags], {
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+  });
   const sessions: Http2SessionManager[] = [];
   const openTransport = (): Transport => {
-    const sessionManager = new Http2SessionManager(`http://127.0.0.1:${port}`);
+    const sessionManager = new Http2SessionManager(url);
     sessions.push(sessionManager);
-    return createGrpcTransport({ baseUrl: `http://127.0.0.1:${port}`, sessionManager });
+    return createGrpcTransport({ baseUrl: url, sessionManager });
   };
   const transport = openTransport();
   await untilHealthy(createClient(Health, transport), child);
   return {
+    baseDir,
+    url,
     client: createClient(ClientService, transport),
     healthyAfterMs: performance.now() - startMs,
     connect: () => createClient(ClientService, openTransport()),
@@ -61,7 +72,7 @@ export async function serveGateway({ prepare }: ServeOptions = {}): Promise<Serv
     async close() {
       for (const session of sessions) session.abort();
       await end(child);
-      await rm(baseDir, { recursive: true, force: true });
+      if (options.baseDir === undefined) await rm(baseDir, { recursive: true, force: true });
     },
   };
 }

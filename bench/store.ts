@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { RecordValue, StateStore } from "../src/store/contract.js";
 import { openLmdbStore } from "../src/store/lmdb-store.js";
-import { type BenchRow, median, rowOf } from "./table.js";
+import { type BenchRow, median, p99, rowOf } from "./table.js";
 
 /** About what a tracked container takes. */
 export const aRecord = (n: number): RecordValue => ({
@@ -72,9 +72,6 @@ export async function timesUs(count: number, call: (index: number) => Promise<un
   }
   return times;
 }
-
-const p99 = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length * 0.99)] ?? Number.NaN;
 
 async function benchCommits(
   few: StateStore,

@@ -20,6 +20,9 @@ export const median = (values: readonly number[]): number => {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
 };
 
+export const p99 = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length * 0.99)] ?? Number.NaN;
+
 /** Makes a row from single measurements; the median counts. */
 export function rowOf(
   row: Omit<BenchRow, "value" | "base" | "ratio" | "runs">,
