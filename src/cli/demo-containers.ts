@@ -9,6 +9,7 @@ import {
   judgeContainers,
   judgeTrackingFiles,
 } from "./demo-container-verdict.js";
+import { showLogins } from "./demo-logins.js";
 import { OutcomeError } from "./errors.js";
 import { listAllContainers, openContainers } from "./list-containers.js";
 import { plainText } from "./plain-text.js";
@@ -22,10 +23,16 @@ import {
   type TrackingPaths,
 } from "./tracking-files.js";
 
-/** It takes a fraction of a second. */
-const storyTimeoutMs = 10_000;
+/** It takes a fraction of a second, or some where a Docker Engine does the work. */
+const storyTimeoutMs = { simulated: 10_000, docker: 60_000 } as const;
 /** The files follow within a fraction of a second, too. */
 const filesTimeoutMs = 1_000;
+
+/** What the gateway has in its base folder. */
+export interface DemoFiles extends TrackingPaths {
+  /** The gateway's key; absent = containers are simulated, and nobody can log in. */
+  readonly privateKeyPath?: string;
+}
 
 /**
  * Starts containers on three nodes, groups them, removes one, and compares what was promised with what was seen.
@@ -37,33 +44,50 @@ export async function showContainers(
   client: GatewayClient,
   devnet: Pick<DevnetView, "nodes">,
   nearest: readonly string[],
-  paths: TrackingPaths,
-  { output: { stdout }, signal }: Surroundings,
+  files: DemoFiles,
+  surroundings: Surroundings,
 ): Promise<void> {
-  const nodes = pickNodes(devnet.nodes, nearest);
+  const { signal } = surroundings;
+  const { stdout } = surroundings.output;
+  const { privateKeyPath } = files;
+  const isReal = privateKeyPath !== undefined;
+  const nodes = pickNodes(devnet.nodes, nearest, isReal ? firstWithKeys : firstComplete);
   if (nodes.length < 3) throw new OutcomeError("the demo went wrong: fewer than three nodes run containers");
   stdout.write("\nthree containers, a group of them, one removed; the lines are those of a watch:\n");
-  const story = await tellStory(client, nodes, stdout, signal);
+  const timeoutMs = storyTimeoutMs[isReal ? "docker" : "simulated"];
+  const story = await tellStory(
+    client,
+    nodes,
+    stdout,
+    AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+  );
   stdout.write("\n");
   printContainers(stdout, story.listed);
   stdout.write("\nhow to log in:\n");
   for (const { access } of await openContainers(client, story.listed, signal))
     stdout.write(`  ${plainText(access.sshCommand)}\n`);
-  const isRight = (seen: TrackingFiles): boolean => judgeTrackingFiles(seen, story, true).length === 0;
-  const files = await awaitTrackingFiles(paths, isRight, { timeoutMs: filesTimeoutMs, signal });
-  for (const file of [files.tracked, files.groups]) if (file !== undefined) showFile(stdout, file);
-  const complaints = [...judgeContainers(story), ...judgeTrackingFiles(files, story)];
+  const isRight = (written: TrackingFiles): boolean => judgeTrackingFiles(written, story, true).length === 0;
+  if (isReal) await showLogins(client, story.listed, privateKeyPath, surroundings);
+  const seen = await awaitTrackingFiles(files, isRight, { timeoutMs: filesTimeoutMs, signal });
+  for (const file of [seen.tracked, seen.groups]) if (file !== undefined) showFile(stdout, file);
+  const complaints = [...judgeContainers(story), ...judgeTrackingFiles(seen, story)];
   if (complaints.length > 0) throw new OutcomeError(`the demo went wrong: ${complaints.join("; ")}`);
 }
 
-/**
- * The nearest healthy nodes, if possible of three different versions. The oldest versions cannot remove a container,
- * or run none at all: the API of containers was complete by July 2021.
- */
-function pickNodes(nodes: readonly DevnetNode[], nearest: readonly string[]): readonly string[] {
+/** The oldest versions cannot remove a container, or run none at all: the API was complete by July 2021. */
+const firstComplete = "2021-07";
+/** Before, users had a password, which a demo cannot type. */
+const firstWithKeys = "2023-12";
+
+/** The nearest healthy nodes, if possible of three different versions. @param since the oldest version */
+function pickNodes(
+  nodes: readonly DevnetNode[],
+  nearest: readonly string[],
+  since: string,
+): readonly string[] {
   const versionOf = new Map(
     nodes
-      .filter(({ fault, dialect }) => fault === undefined && dialect !== "foreign" && dialect >= "2021-07")
+      .filter(({ fault, dialect }) => fault === undefined && dialect !== "foreign" && dialect >= since)
       .map(({ address, dialect }) => [address, dialect]),
   );
   const able = nearest.filter((name) => versionOf.has(addressOf(name)));
@@ -80,7 +104,7 @@ async function tellStory(
   signal: AbortSignal,
 ): Promise<ContainerStory> {
   const leaving = new AbortController();
-  const inTime = { signal: AbortSignal.any([signal, leaving.signal, AbortSignal.timeout(storyTimeoutMs)]) };
+  const inTime = { signal: AbortSignal.any([signal, leaving.signal]) };
   // From here on nothing is missed, however late the stream begins.
   const { revision } = await client.listContainers({ pageSize: 1 }, inTime);
   const watched: WatchResponse[] = [];

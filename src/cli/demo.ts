@@ -2,6 +2,7 @@
  * `p2prc demo`: a network of nodes and the gateway on this machine; over gRPC a crawl of it, then containers and a group.
  * Needs no internet.
  */
+import type { Command } from "commander";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,10 +10,12 @@ import { openApp } from "../app.js";
 import { loadConfig } from "../config/config.js";
 import { startDevnetProcess } from "../devnet/devnet-process.js";
 import type { DevnetOptions, DevnetView } from "../devnet/contract.js";
+import type { DevnetOptionText } from "../devnet/option-text.js";
 import { Bandwidth_Mode } from "../gen/p2prc/client/v1/ip_table_pb.js";
 import { silentLogger } from "../observability/logger.js";
 import { failedNodeText } from "./crawl-text.js";
 import { showContainers } from "./demo-containers.js";
+import { addRuntimeFlags, readOptions, withDockerHost } from "./devnet.js";
 import { judgeDemo } from "./demo-verdict.js";
 import { OutcomeError } from "./errors.js";
 import { followCrawl } from "./follow-crawl.js";
@@ -37,17 +40,23 @@ const exchangeTimeoutMs = 5_000;
 /** Enough for the nearest nodes. */
 const maxBandwidthMs = 5_000;
 
+/** With `--runtime docker` a Docker Engine runs the containers, and the demo logs in to them. */
+export function addDemoFlags(command: Command): void {
+  addRuntimeFlags(command).option("--keep", "leave the gateway and the nodes running until Ctrl-C");
+}
+
 /** @throws {OutcomeError} something was not as it should be; everything is cleaned up all the same */
 export async function runDemo(
   options: Readonly<Record<string, unknown>>,
   surroundings: Surroundings,
 ): Promise<number> {
-  const { output, cwd, signal } = surroundings;
+  const { output, cwd, env, signal } = surroundings;
+  const { containers } = readOptions(withDockerHost(runtimeTextOf(options), env));
   const endings: (() => Promise<unknown>)[] = [];
   try {
     const baseDir = await mkdtemp(join(tmpdir(), "p2prc-demo-"));
     endings.push(() => rm(baseDir, { recursive: true, force: true }));
-    const devnet = await startDevnetProcess(network);
+    const devnet = await startDevnetProcess({ ...network, containers });
     endings.push(() => devnet.close());
     const config = loadConfig({
       flags: { base: baseDir, listen: "127.0.0.1:0", allowCidr: ["127.0.0.0/8"], publicIp: "off" },
@@ -64,7 +73,11 @@ export async function runDemo(
       `${devnet.nodes.length} nodes on loopback, port ${devnet.port}; gateway at ${url}\n\n`,
     );
     const nearest = await showNetwork(session.client, devnet, surroundings);
-    await showContainers(session.client, devnet, nearest, config.original, surroundings);
+    const files = {
+      ...config.original,
+      ...(containers?.docker === undefined ? {} : { privateKeyPath: join(baseDir, ".p2prc", "id_ed25519") }),
+    };
+    await showContainers(session.client, devnet, nearest, files, surroundings);
     output.stdout.write(howToRepeat(url, devnet, options["keep"] === true));
     if (options["keep"] === true) await untilAborted(signal);
     return 0;
@@ -72,6 +85,13 @@ export async function runDemo(
     for (const end of endings.reverse()) await end();
   }
 }
+
+/** Only what says who runs containers. */
+const runtimeTextOf = ({ runtime, dockerSocket, dockerImage }: DevnetOptionText): DevnetOptionText => ({
+  runtime,
+  dockerSocket,
+  dockerImage,
+});
 
 /** @returns the names of the nodes, nearest first */
 async function showNetwork(

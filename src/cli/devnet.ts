@@ -7,8 +7,24 @@ import { type DevnetOptionText, parseDevnetOptions } from "../devnet/option-text
 import { UsageError } from "./errors.js";
 import { type Surroundings, untilAborted } from "./surroundings.js";
 
-export function addDevnetFlags(command: Command): void {
+/** Who runs containers. */
+export const addRuntimeFlags = (command: Command): Command =>
   command
+    .option(
+      "--runtime <NAME>",
+      "what runs containers: simulated, or docker, a real engine (default simulated)",
+    )
+    .option(
+      "--docker-socket <PATH>",
+      "of the engine (default that of $DOCKER_HOST, else /var/run/docker.sock)",
+    )
+    .option(
+      "--docker-image <IMAGE>",
+      "what containers run that name no base image (default p2prc-devnet-base)",
+    );
+
+export function addDevnetFlags(command: Command): void {
+  addRuntimeFlags(command)
     .option(
       "--nodes <N>",
       "how many nodes, faulty ones included (default 40, or more where faults need room)",
@@ -42,18 +58,6 @@ export function addDevnetFlags(command: Command): void {
     .option(
       "--container-versions <LIST>",
       "how nodes spell containers: 2021-04-10,2023-12 by turns (default as their dialect)",
-    )
-    .option(
-      "--runtime <NAME>",
-      "what runs containers: simulated, or docker, a real engine (default simulated)",
-    )
-    .option(
-      "--docker-socket <PATH>",
-      "of the engine (default that of $DOCKER_HOST, else /var/run/docker.sock)",
-    )
-    .option(
-      "--docker-image <IMAGE>",
-      "what containers run that name no base image (default p2prc-devnet-base)",
     )
     .option("--ledger <FILE>", "append each call and each container to this file as a line of JSON")
     .addHelpText("after", `\nFaults:\n${inLines(faultNames)}`);
@@ -94,7 +98,7 @@ export function withDockerHost(text: DevnetOptionText, env: Surroundings["env"])
 }
 
 /** What is wrong with what was typed is a matter of usage; that an address cannot be bound is not. */
-function readOptions(text: DevnetOptionText): DevnetOptions {
+export function readOptions(text: DevnetOptionText): DevnetOptions {
   try {
     return parseDevnetOptions(text);
   } catch (error) {

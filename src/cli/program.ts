@@ -2,7 +2,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { addConfigFlags, clientSettings } from "./config-flags.js";
 import { addCrawlFlags, runCrawl } from "./crawl.js";
-import { runDemo } from "./demo.js";
+import { addDemoFlags, runDemo } from "./demo.js";
 import { addDevnetFlags, runDevnet } from "./devnet.js";
 import { failureOf } from "./failure-text.js";
 import { spellOut } from "./go-flags.js";
@@ -43,6 +43,8 @@ export async function runProgram(
     return failed;
   }
 }
+
+const demoSummary = "a devnet, the gateway, a crawl of 3 hops and a group of containers; needs no internet";
 
 function buildProgram(version: string, surroundings: Surroundings, end: (exitCode: number) => void): Command {
   const { output } = surroundings;
@@ -97,11 +99,7 @@ function buildProgram(version: string, surroundings: Surroundings, end: (exitCod
       ),
   );
   addDevnetFlags(addWord("devnet", "run P2PRC nodes on loopback until a signal comes", runDevnet));
-  addWord(
-    "demo",
-    "a devnet, the gateway, a crawl of 3 hops and a group of containers; needs no internet",
-    runDemo,
-  ).option("--keep", "leave the gateway and the nodes running until Ctrl-C");
+  addDemoFlags(addWord("demo", demoSummary, runDemo));
   return program.enablePositionalOptions();
 }
 
