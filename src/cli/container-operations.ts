@@ -1,5 +1,5 @@
 /** The original's flags for containers and groups. Passwords and keys go to stdout only. */
-import type { GetGroupResponse, Group } from "../gen/p2prc/client/v1/group_pb.js";
+import type { Group } from "../gen/p2prc/client/v1/group_pb.js";
 import {
   findContainer,
   forEachOf,
@@ -7,6 +7,7 @@ import {
   listAllContainers,
   listAllGroups,
   openContainers,
+  readGroup,
   reasonOf,
   requireId,
 } from "./list-containers.js";
@@ -62,7 +63,7 @@ export const containerOperations = {
       if (isGiven(options, "rmcgroup")) await (await client()).removeContainersFromGroup(asked, { signal });
       else await (await client()).addContainersToGroup(asked, { signal });
     }
-    const found = await (await client()).getGroup({ group }, { signal });
+    const found = await readGroup(await client(), group, signal);
     const [shown] = await toOriginalGroups(await client(), [found], signal);
     printJson(surroundings.output.stdout, shown);
   },
@@ -77,15 +78,17 @@ export const containerOperations = {
   },
 } as const satisfies Partial<Record<OriginalOperation, (stage: Stage) => Promise<void>>>;
 
+type FoundGroup = Awaited<ReturnType<typeof readGroup>>;
+
 /** Reads groups with their members. One that was removed meanwhile is left out. */
 async function readGroups(
   client: GatewayClient,
   groups: readonly Group[],
   signal: AbortSignal,
-): Promise<readonly GetGroupResponse[]> {
+): Promise<readonly FoundGroup[]> {
   const found = await forEachOf(groups, async ({ name: group }) => {
     try {
-      return await client.getGroup({ group }, { signal });
+      return await readGroup(client, group, signal);
     } catch (error) {
       if (reasonOf(error) === "GROUP_NOT_FOUND") return undefined;
       throw error;
@@ -97,7 +100,7 @@ async function readGroups(
 /** Asks how to log in to the members of groups: once for a container of several groups. */
 async function toOriginalGroups(
   client: GatewayClient,
-  groups: readonly GetGroupResponse[],
+  groups: readonly FoundGroup[],
   signal: AbortSignal,
 ): Promise<readonly unknown[]> {
   const members = new Map(groups.flatMap(({ containers }) => containers.map((one) => [one.name, one])));

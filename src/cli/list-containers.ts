@@ -2,7 +2,7 @@
 import { ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.js";
 import type { Access, Container } from "../gen/p2prc/client/v1/container_pb.js";
-import type { Group } from "../gen/p2prc/client/v1/group_pb.js";
+import type { GetGroupResponse, Group } from "../gen/p2prc/client/v1/group_pb.js";
 import { OutcomeError, UsageError } from "./errors.js";
 import type { GatewayClient } from "./session.js";
 
@@ -55,6 +55,21 @@ export async function listAllGroups(
     pageToken = page.nextPageToken;
   } while (pageToken !== "");
   return groups;
+}
+
+/** Reads a group with all its members, also with more than one answer holds. */
+export async function readGroup(
+  client: GatewayClient,
+  group: string,
+  signal: AbortSignal,
+): Promise<Pick<GetGroupResponse, "group" | "containers">> {
+  const found = await client.getGroup({ group }, { signal });
+  if (found.omittedContainerCount === 0 || found.group === undefined) return found;
+  const filter = `groups:"${found.group.name}"`;
+  const all = await listAllContainers(client, { filter }, signal);
+  const byName = new Map(all.map((container) => [container.name, container]));
+  const containers = found.group.containers.flatMap((name) => byName.get(name) ?? []);
+  return { group: found.group, containers };
 }
 
 /** Whether its id is known: any other may run, and can only be forgotten. */

@@ -35,9 +35,10 @@ export function toOriginalTracked(opened: readonly OpenedContainer[]): unknown {
   return { TrackContainer: opened.map(toOriginalEntry) };
 }
 
-/** One group, as `--cgroup` and `--group` print it: null for no members, as the original has it of a new one. */
-export function toOriginalGroup({ id }: Group, members: readonly OpenedContainer[]): unknown {
-  return { ID: id, TrackContainer: members.length === 0 ? null : members.map(toOriginalEntry) };
+/** One group, as `--cgroup` and `--group` print it: the original has null for a new one, and a list ever after. */
+export function toOriginalGroup({ id, emptied }: Group, members: readonly OpenedContainer[]): unknown {
+  const isNew = members.length === 0 && !emptied;
+  return { ID: id, TrackContainer: isNew ? null : members.map(toOriginalEntry) };
 }
 
 function toOriginalEntry(opened: OpenedContainer): unknown {

@@ -103,6 +103,15 @@ export interface Group {
   readonly containers: readonly string[];
   readonly createTimeMs: number;
   readonly etag: string;
+  /** Had members, and has none now. */
+  readonly isEmptied: boolean;
+}
+
+/** A group with its first members; the others are left out where all would be too much for one answer. */
+export interface GroupWithMembers {
+  readonly group: Group;
+  readonly containers: readonly Container[];
+  readonly omittedCount: number;
 }
 
 export interface CallerOptions {
@@ -277,7 +286,7 @@ export interface ContainerService {
     containers: readonly string[],
     requestId: string,
   ): Promise<{ group: Group; isReplayed: boolean }>;
-  getGroup(group: string): Promise<{ group: Group; containers: readonly Container[] }>;
+  getGroup(group: string): Promise<GroupWithMembers>;
   listGroups(request: PageRequest): Promise<Page<Group>>;
   addToGroup(group: string, containers: readonly string[], etag: string): Promise<Group>;
   removeFromGroup(group: string, containers: readonly string[], etag: string): Promise<Group>;

@@ -49,4 +49,5 @@ export const groupFields = {
   container_count: integer((group) => group.containers.length),
   create_time: timestamp((group) => group.createTimeMs),
   etag: text((group) => group.etag),
+  emptied: boolean((group) => group.isEmptied),
 } satisfies FieldTable<Group>;

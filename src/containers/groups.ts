@@ -1,6 +1,14 @@
 import { hash } from "node:crypto";
 import { change, type ChangeDeps, type Draft } from "./change.js";
-import type { CallerOptions, Container, Group, RemoveGroupResult, TargetResult } from "./contract.js";
+import type {
+  CallerOptions,
+  Container,
+  Group,
+  GroupWithMembers,
+  RemoveGroupResult,
+  TargetResult,
+} from "./contract.js";
+import { weightOf } from "../filter/weight.js";
 import { requireSame } from "./intents.js";
 import { ContainerError } from "./errors.js";
 import { containerLimits } from "./limits.js";
@@ -17,6 +25,8 @@ export interface GroupsDeps extends ChangeDeps {
   readonly removals: Removals;
   /** A UUID. */
   readonly newGroupId: () => string;
+  /** Aborted when no new work is taken. */
+  readonly draining: AbortSignal;
 }
 
 /** Removals of one group's members at once. */
@@ -62,15 +72,25 @@ export class Groups {
     return { group, isReplayed: existing !== undefined };
   }
 
-  get(name: string): { readonly group: Group; readonly containers: readonly Container[] } {
+  /** Reads a group, with as many of its members as fit an answer: a node may tell much of each. */
+  get(name: string): GroupWithMembers {
     const { state } = this.#deps;
     const id = readGroupName(name, "group");
     const group = showGroup(state, id);
     if (group === undefined) throw groupNotFound(id);
-    const containers = state
-      .membersOf(id)
-      .flatMap((key) => showContainer(state, key, state.seenTimeMs(key)) ?? []);
-    return { group, containers };
+    const members = state.membersOf(id);
+    const containers: Container[] = [];
+    let weightBytes = 0;
+    let shownCount = 0;
+    for (const key of members) {
+      if (weightBytes > containerLimits.maxPageBytes) break;
+      shownCount += 1;
+      const container = showContainer(state, key, state.seenTimeMs(key));
+      if (container === undefined) continue;
+      weightBytes += weightOf(container);
+      containers.push(container);
+    }
+    return { group, containers, omittedCount: members.length - shownCount };
   }
 
   /** Makes containers members, all or none. */
@@ -97,6 +117,7 @@ export class Groups {
     const id = readGroupName(name, "group");
     const before = this.#shown(id);
     requireEtag(before, etag);
+    if (removesContainers) requireTaken(this.#deps.draining);
     const results = removesContainers ? await whileCallerStays(this.#removeMembers(id, before), signal) : [];
     if (results.some(({ error }) => error !== undefined)) {
       return { group: showGroup(this.#deps.state, id) ?? before, isRemoved: false, results };
@@ -115,7 +136,7 @@ export class Groups {
   }
 
   async #removeMembers(id: string, { containers }: Group): Promise<readonly TargetResult[]> {
-    const { state, removals, clock } = this.#deps;
+    const { state, removals, clock, draining } = this.#deps;
     const keys = state.membersOf(id);
     const results: TargetResult[] = [];
     let next = 0;
@@ -125,6 +146,8 @@ export class Groups {
         const startMs = clock.monotonicMs();
         let error: unknown;
         try {
+          // The members that are left when the gateway drains are for the next call.
+          requireTaken(draining);
           if (state.get("container", key) !== undefined) await removals.removeTracked(key, "NODE_CONFIRMED");
         } catch (failure) {
           error = failure;
@@ -172,6 +195,10 @@ function memberOf(records: Records, key: string): Member {
   return membership === undefined
     ? { key, address: { host: "", port: 0 }, id: "" }
     : { key, address: membership.address, id: membership.id };
+}
+
+function requireTaken(draining: AbortSignal): void {
+  if (draining.aborted) throw new ContainerError("DRAINING", "the gateway is about to stop");
 }
 
 function requireEtag(group: Group, etag: string): void {

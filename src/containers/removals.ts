@@ -112,6 +112,8 @@ export class Removals {
     const { gatewayId, state } = this.#deps;
     const before = await change(this.#deps, (draft) => {
       const current = requireTracked(draft, key);
+      // An etag tells of the groups as well: they must not change before the commit either.
+      if (etag !== "") draft.get("membership", key);
       requireEtag(showContainer(state, key), etag);
       const { owner, ...record } = current;
       const isRemoving = current.state === "REMOVING";

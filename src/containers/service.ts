@@ -185,7 +185,7 @@ function partsOf(
     draining,
     stopping,
   });
-  const groups = new Groups({ ...base, removals, newGroupId: newId });
+  const groups = new Groups({ ...base, removals, newGroupId: newId, draining });
   const watches = new Watches({ store, state, clock, draining });
   const waits = new Waits({ state, clock, looks: new PortLooks({ lookAtPort, directory, clock }) });
   const { random, livenessIntervalMs: intervalMs } = deps;

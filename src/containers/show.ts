@@ -123,6 +123,7 @@ export function showGroup(records: Records, id: string): Group | undefined {
     id,
     containers: names,
     createTimeMs: record.createTimeMs,
+    isEmptied: names.length === 0 && record.changeCount > 0,
     get etag() {
       return etagOf(record);
     },

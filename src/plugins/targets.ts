@@ -1,4 +1,3 @@
-import type { Container } from "../containers/contract.js";
 import type { PluginContainers, RunTargets } from "./contract.js";
 import { PluginError } from "./errors.js";
 import { pluginLimits } from "./limits.js";
@@ -14,18 +13,15 @@ export async function findTargets(
       field: "filter",
     });
   }
-  return found.map(({ name }) => name);
+  return found;
 }
 
-async function containersOf(
-  containers: PluginContainers,
-  targets: RunTargets,
-): Promise<readonly Container[]> {
+async function containersOf(containers: PluginContainers, targets: RunTargets): Promise<readonly string[]> {
   switch (targets.kind) {
     case "container":
-      return [await containers.get(targets.container)];
+      return [(await containers.get(targets.container)).name];
     case "group":
-      return (await containers.getGroup(targets.group)).containers;
+      return (await containers.getGroup(targets.group)).group.containers;
     case "filter":
       return await passing(containers, targets.filter);
   }
@@ -33,15 +29,15 @@ async function containersOf(
 
 /** Every tracked container, by name. */
 export const findAll = async (containers: PluginContainers): Promise<readonly string[]> =>
-  (await passing(containers, "", Infinity)).map(({ name }) => name);
+  await passing(containers, "", Infinity);
 
 /** What has no id cannot be logged in to, and stays out. */
 async function passing(
   containers: PluginContainers,
   filter: string,
   most: number = pluginLimits.maxTargets,
-): Promise<readonly Container[]> {
-  const found: Container[] = [];
+): Promise<readonly string[]> {
+  const found: string[] = [];
   let pageToken = "";
   do {
     const page = await containers.list({
@@ -51,7 +47,7 @@ async function passing(
       pageToken,
       showsRemoved: false,
     });
-    found.push(...page.entries.filter(({ id }) => id !== ""));
+    found.push(...page.entries.flatMap(({ id, name }) => (id === "" ? [] : [name])));
     pageToken = page.nextPageToken;
   } while (pageToken !== "" && found.length <= most);
   return found;

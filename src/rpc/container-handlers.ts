@@ -116,8 +116,9 @@ export function groupHandlers(
       return { group: toGroup(group), replayed: isReplayed };
     },
     async getGroup({ group: name }) {
-      const { group, containers: members } = await (await opening).getGroup(name);
-      return { group: toGroup(group), containers: members.map(toContainer) };
+      const { group, containers: members, omittedCount } = await (await opening).getGroup(name);
+      const containers = members.map(toContainer);
+      return { group: toGroup(group), containers, omittedContainerCount: omittedCount };
     },
     async listGroups(request) {
       const { entries, nextPageToken, revision } = await (await opening).listGroups(fromPage(request));

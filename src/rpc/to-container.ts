@@ -59,7 +59,7 @@ export function toContainer(container: Container): WireContainer {
 export const toAccess = (access: Access): WireAccess => create(AccessSchema, { ...access });
 
 /** Converts a group to its message. */
-export function toGroup({ name, id, containers, createTimeMs, etag }: Group): WireGroup {
+export function toGroup({ name, id, containers, createTimeMs, etag, isEmptied }: Group): WireGroup {
   return create(GroupSchema, {
     name,
     id,
@@ -67,6 +67,7 @@ export function toGroup({ name, id, containers, createTimeMs, etag }: Group): Wi
     containerCount: containers.length,
     ...time("createTime", createTimeMs),
     etag,
+    emptied: isEmptied,
   });
 }
 

@@ -90,7 +90,7 @@ describe("the original's flags for containers and groups", () => {
       out: "success\nSuccess\n",
       err: "",
     });
-    expect(read(await run(base, "--group", group.ID))).toEqual({ ID: group.ID, TrackContainer: null });
+    expect(read(await run(base, "--group", group.ID))).toEqual({ ID: group.ID, TrackContainer: [] });
     expect(idsOf(readTracked(await run(base, "--tc")))).toEqual([second.ID]);
     expect(await run(base, "--rmgroup", group.ID)).toEqual({ code: 0, out: "Success\n", err: "" });
     expect(read(await run(base, "--groups"))).toEqual({ Groups: [] });

@@ -1,9 +1,10 @@
-/** Commits and states that are too large for one message of a gRPC client, which takes 4 MiB. */
+/** Commits, groups and states that are too large for one message of a gRPC client, which takes 4 MiB. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
+import { readGroup } from "../../src/cli/list-containers.js";
 import { ClientService } from "../../src/gen/p2prc/client/v1/client_service_pb.js";
 import { WatchResponse_Type } from "../../src/gen/p2prc/client/v1/watch_pb.js";
 import { type Api, ContainerBench } from "../support/container-bench.js";
@@ -58,6 +59,20 @@ async function readCommit(
   }
   throw new Error("the stream ended");
 }
+
+describe("GetGroup", () => {
+  it("says how many members it left out where all are too much for a client, and the command line reads them", async () => {
+    const { api, names } = await openLarge();
+    const { group } = await api.createGroup({ containers: [...names].reverse() });
+    const found = await api.getGroup({ group: group?.name ?? "" });
+    expect(found.containers.length).toBeGreaterThan(32);
+    expect(found.containers.length + found.omittedContainerCount).toBe(count);
+    const shown = found.containers.map(({ name }) => name);
+    expect(shown).toEqual(found.group?.containers.slice(0, shown.length));
+    const { containers } = await readGroup(api, group?.name ?? "", new AbortController().signal);
+    expect(containers.map(({ name }) => name)).toEqual([...names].reverse());
+  });
+});
 
 describe("Watch", () => {
   it("tells a commit that is too large for one message in several, live and out of the history", async () => {

@@ -75,6 +75,11 @@ describe("a container as the original prints it", () => {
     expect(JSON.stringify(toOriginalGroup(group, []))).toBe(JSON.stringify(empty));
   });
 
+  it("is an empty list, not null, in a group whose members have left", () => {
+    const group = create(GroupSchema, { id: "grp1", emptied: true });
+    expect(JSON.stringify(toOriginalGroup(group, []))).toBe('{"ID":"grp1","TrackContainer":[]}');
+  });
+
   it("has the password in the place of the key where there is one, and the VNC of old nodes", () => {
     const shown = toOriginalContainer(
       opened({ sshPassword: "password", sshPublicKey: "", vncPort: 5901, vncPassword: "vncpassword" }),
