@@ -78,7 +78,7 @@ module.exports = {
     only("devnet", [], "P2PRC nodes of our own, so that tests meet the wire and not our reading of it"),
     only(
       "cli",
-      [room("gen"), room("config"), room("devnet"), room("observability"), "^src/app\\.ts$"],
+      [room("gen"), room("config"), room("devnet"), room("observability"), "^src/(app|state-transfer)\\.ts$"],
       "a client of ClientService",
     ),
     {

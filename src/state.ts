@@ -14,6 +14,7 @@ import {
   type StateHome,
   writeStateHome,
 } from "./store/state-home.js";
+import { importKey } from "./store/transfer.js";
 import { folderId } from "./system/folder-id.js";
 
 export interface OpenStore {
@@ -53,6 +54,10 @@ export async function openStateStore(config: GatewayConfig, logger: Logger): Pro
   const known = await readStateHome(ownFolder(config));
   if (known !== undefined && !isSameHome(known, home)) throw new ConfigError(wordsOfMove(known));
   const opened = await openHome(config, logger);
+  if ((await opened.store.get(importKey)) !== undefined) {
+    await opened.store.close();
+    throw new ConfigError("an import into this state is not finished: repeat `p2prc state import`");
+  }
   // The embedded state is its own sign.
   if (known === undefined && home.backend === "redis") await writeStateHome(ownFolder(config), home);
   return opened;

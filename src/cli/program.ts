@@ -10,6 +10,7 @@ import { type OriginalFlag, servedFlags } from "./original-flags.js";
 import { runOriginal } from "./original-operations.js";
 import { addRunFlags, runRun } from "./run-plugin.js";
 import { runServe } from "./serve.js";
+import { addStateFlags, runStateExport, runStateImport } from "./state.js";
 import { addGatewayFlags, addListFlags, runContainers, runForget, runGroups } from "./tracked.js";
 import { addWatchFlags, runWatch } from "./watch.js";
 import { exitCodeOfSignal, Interruption, type Surroundings } from "./surroundings.js";
@@ -98,9 +99,29 @@ function buildProgram(version: string, surroundings: Surroundings, end: (exitCod
         end(await runForget(name, options, surroundings)),
       ),
   );
+  addStateWords(program, surroundings, end);
   addDevnetFlags(addWord("devnet", "run P2PRC nodes on loopback until a signal comes", runDevnet));
   addDemoFlags(addWord("demo", demoSummary, runDemo));
   return program.enablePositionalOptions();
+}
+
+function addStateWords(program: Command, surroundings: Surroundings, end: (exitCode: number) => void): void {
+  const state = program.command("state").description("move the state of a base folder that no gateway owns");
+  const addWord = (name: string, summary: string, run: typeof runStateExport): Command =>
+    addStateFlags(
+      state
+        .command(`${name} <FILE>`)
+        .description(summary)
+        .action(async (file: string, options: Readonly<Record<string, unknown>>) =>
+          end(await run(file, options, surroundings)),
+        ),
+    );
+  addWord("export", "write the state into a new file, secrets too (0600)", runStateExport);
+  addWord(
+    "import",
+    "bring a file into an empty state, which is the folder's from then on",
+    runStateImport,
+  ).option("--replace", "give up a state that is not empty");
 }
 
 function optionOf({ spellings, argument, summary = "" }: OriginalFlag): Option {

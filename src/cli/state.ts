@@ -1,0 +1,45 @@
+/** `p2prc state export|import`: moves the state of a base folder between the embedded store and Redis. */
+import { resolve } from "node:path";
+import { loadConfig } from "../config/config.js";
+import { settings } from "../config/settings.js";
+import { openLogger } from "../observability/open-logger.js";
+import { exportStateOf, importStateInto } from "../state-transfer.js";
+import type { Command } from "commander";
+import { addConfigFlags, configFlagsOf } from "./config-flags.js";
+import type { Surroundings } from "./surroundings.js";
+
+type Options = Readonly<Record<string, unknown>>;
+
+/** Adds the flags that say which state is meant. */
+export function addStateFlags(command: Command): Command {
+  const { base, redis, redisPasswordFile, namespace, logLevel, config } = settings;
+  addConfigFlags(command, [base, redis, redisPasswordFile, namespace, logLevel, config]);
+  return command;
+}
+
+export async function runStateExport(
+  file: string,
+  options: Options,
+  surroundings: Surroundings,
+): Promise<number> {
+  const { config, logger, path } = readOptions(file, options, surroundings);
+  const { recordCount, digest } = await exportStateOf(config, logger, path);
+  surroundings.output.stdout.write(`${String(recordCount)} records exported, sha256 ${digest}\n`);
+  return 0;
+}
+
+export async function runStateImport(
+  file: string,
+  options: Options,
+  surroundings: Surroundings,
+): Promise<number> {
+  const { config, logger, path } = readOptions(file, options, surroundings);
+  const { recordCount, digest } = await importStateInto(config, logger, path, options["replace"] === true);
+  surroundings.output.stdout.write(`${String(recordCount)} records imported, sha256 ${digest}\n`);
+  return 0;
+}
+
+function readOptions(file: string, options: Options, { env, cwd, output }: Surroundings) {
+  const config = loadConfig({ flags: configFlagsOf(options), env, cwd });
+  return { config, logger: openLogger("warn", output.stderr), path: resolve(cwd, file) };
+}
