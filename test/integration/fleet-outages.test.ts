@@ -1,0 +1,155 @@
+/** Redis goes away and comes back below gateways that work on. */
+import { afterEach, describe, expect, it, jest } from "@jest/globals";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { ErrorInfoSchema, RetryInfoSchema } from "../../src/gen/google/rpc/error_details_pb.js";
+import {
+  Health,
+  HealthCheckResponse_ServingStatus as Status,
+} from "../../src/gen/grpc/health/v1/health_pb.js";
+import { at, eventually } from "../support/container-bench.js";
+import { runCli } from "../support/cli.js";
+import { Fleet, type Member } from "../support/fleet.js";
+import { requireOneState } from "../support/one-state.js";
+
+jest.setTimeout(90_000);
+
+const opened: Fleet[] = [];
+afterEach(async () => {
+  for (const fleet of opened.splice(0)) await fleet[Symbol.asyncDispose]();
+});
+
+async function aFleet(options: Parameters<typeof Fleet.open>[0] = {}): Promise<Fleet> {
+  const fleet = await Fleet.open(options);
+  opened.push(fleet);
+  return fleet;
+}
+
+const healthOf = async ({ url }: Member): Promise<Status> => {
+  const client = createClient(Health, createConnectTransport({ baseUrl: url, httpVersion: "1.1" }));
+  return (await client.check({})).status;
+};
+
+/** Lists the containers. @returns their names, and how old the answer says it is */
+async function listed({ api }: Member): Promise<{ names: string[]; ageMs: number | undefined }> {
+  const ages: number[] = [];
+  const onHeader = (headers: Headers): void => {
+    const age = headers.get("p2prc-state-age-ms");
+    if (age !== null) ages.push(Number(age));
+  };
+  const { containers } = await api.listContainers({}, { onHeader });
+  return { names: containers.map(({ name }) => name), ageMs: ages[0] };
+}
+
+const failureOf = async (call: Promise<unknown>): Promise<ConnectError> =>
+  await call.then(
+    () => {
+      throw new Error("the call went well");
+    },
+    (error: unknown) => ConnectError.from(error),
+  );
+
+describe("while Redis is away", () => {
+  it("changes are refused before a node is asked, and reads go on and say how old they are", async () => {
+    const fleet = await aFleet();
+    const a = await fleet.join();
+    const { container } = await a.api.createContainer(at(fleet.nodes[0]!));
+    expect(await listed(a)).toEqual({ names: [container!.name], ageMs: undefined });
+    expect(await healthOf(a)).toBe(Status.SERVING);
+    await fleet.redis.kill();
+    await eventually(async () => expect(await healthOf(a)).toBe(Status.NOT_SERVING));
+    const calls = [
+      a.api.createContainer({ ...at(fleet.nodes[0]!), requestId: "one" }),
+      a.api.removeContainer({ container: container!.name }),
+      a.api.createGroup({ containers: [container!.name] }),
+    ];
+    for (const error of await Promise.all(calls.map(failureOf))) {
+      expect([error.code, error.findDetails(ErrorInfoSchema)[0]?.reason]).toEqual([
+        Code.Unavailable,
+        "STATE_STORE_UNAVAILABLE",
+      ]);
+      expect(error.findDetails(RetryInfoSchema)).toHaveLength(1);
+    }
+    const [earlier, later] = [await listed(a), await listed(a)];
+    expect(earlier.names).toEqual([container!.name]);
+    expect(earlier.ageMs).toBeGreaterThanOrEqual(0);
+    expect(later.ageMs).toBeGreaterThanOrEqual(earlier.ageMs!);
+    expect(a.app.state()).toMatchObject({ backend: "redis", behindSinceMs: expect.any(Number) });
+    expect([fleet.devnet.ledger.creates.length, fleet.devnet.ledger.removals.length]).toEqual([1, 0]);
+    await fleet.redis.startAgain();
+    await eventually(async () => expect(await healthOf(a)).toBe(Status.SERVING));
+    expect((await listed(a)).ageMs).toBeUndefined();
+    const { replayed } = await a.api.createContainer({ ...at(fleet.nodes[0]!), requestId: "one" });
+    expect(replayed).toBe(false);
+    expect(a.app.state().counters?.reconnects).toBeGreaterThan(0);
+    await requireOneState([a], fleet.devnet);
+  });
+
+  it("no gateway starts: it says why and ends, and makes no state of its own", async () => {
+    const fleet = await aFleet();
+    const a = await fleet.join();
+    await a.app.close();
+    await fleet.redis.stop();
+    const argv = ["serve", "--listen", "127.0.0.1:0", "--base", a.baseDir, "--public-ip", "off"];
+    const ended = await runCli([...argv, "--redis", fleet.redis.url, "--log-level", "silent"], {
+      cwd: a.baseDir,
+    });
+    expect(ended).toMatchObject({ code: 1, out: "", err: expect.stringMatching(/^p2prc: .*Redis/) });
+    const without = await runCli(argv, { cwd: a.baseDir });
+    expect(without).toMatchObject({ code: 2, err: expect.stringContaining("in Redis, namespace default") });
+  });
+});
+
+describe("a Redis that is killed and started again under traffic", () => {
+  it("loses nothing that was confirmed, and no node is asked twice", async () => {
+    const fleet = await aFleet();
+    const members = [await fleet.join(), await fleet.join()];
+    const kept = new Set<string>();
+    let isOver = false;
+    /** Calls again with the same request id, on the other gateway, until there is an answer. */
+    const create = async (n: number, round: number): Promise<string> => {
+      const request = { ...at(fleet.nodes[n % 3]!), requestId: `${String(n)}-${String(round)}` };
+      for (let tries = n; ; tries += 1) {
+        try {
+          return (await members[tries % 2]!.api.createContainer(request)).container!.name;
+        } catch (error) {
+          if (ConnectError.from(error).code !== Code.Unavailable) throw error;
+        }
+      }
+    };
+    const worker = async (n: number): Promise<void> => {
+      for (let round = 0; !isOver; round += 1) {
+        const name = await create(n, round);
+        kept.add(name);
+        if (round % 3 !== 2) continue;
+        const removed = await members[n % 2]!.api.removeContainer({ container: name }).catch(() => undefined);
+        if (removed !== undefined) kept.delete(name);
+      }
+    };
+    const workers = Array.from({ length: 4 }, (_, n) => worker(n));
+    for (let outage = 0; outage < 3; outage += 1) {
+      const count = kept.size;
+      await eventually(async () => {
+        await Promise.resolve();
+        expect(kept.size).toBeGreaterThan(count + 3);
+      });
+      await fleet.redis.kill();
+      await eventually(async () => expect(await healthOf(members[0]!)).toBe(Status.NOT_SERVING));
+      await fleet.redis.startAgain();
+    }
+    await eventually(async () => expect(await healthOf(members[0]!)).toBe(Status.SERVING));
+    isOver = true;
+    await Promise.all(workers);
+    for (const member of members) {
+      await eventually(async () => {
+        const { containers } = await member.api.listContainers({ pageSize: 1_000 });
+        const names = containers.map(({ name }) => name);
+        expect([...kept].filter((name) => !names.includes(name))).toEqual([]);
+      });
+    }
+    expect(kept.size).toBeGreaterThan(12);
+    const asked = new Set(fleet.devnet.ledger.creates.map(({ node, id }) => `${node} ${id ?? ""}`));
+    expect(asked.size).toBe(fleet.devnet.ledger.creates.length);
+    await requireOneState(members, fleet.devnet);
+  });
+});
