@@ -89,8 +89,8 @@ export async function openApp({ config, logger, listen }: AppOptions): Promise<A
       routes: (router, door) =>
         registerClientService(router, {
           ipTable,
-          containers: opening.promise.then(({ containers }) => containers),
-          plugins: opening.promise.then(({ plugins }) => plugins),
+          containers: partOf(opening.promise, ({ containers }) => containers),
+          plugins: partOf(opening.promise, ({ plugins }) => plugins),
           caller: door === "socket" ? "operator" : "remote",
         }),
       interceptors: [
@@ -255,6 +255,13 @@ function ownKeyOf({ baseDir, original }: GatewayConfig, logger: Logger): () => P
   };
   ownKey().catch(() => undefined);
   return ownKey;
+}
+
+/** A part of what is yet to be opened. Nobody may be waiting when that fails. */
+function partOf<T, Part>(whole: Promise<T>, pick: (whole: T) => Part): Promise<Part> {
+  const part = whole.then(pick);
+  part.catch(() => undefined);
+  return part;
 }
 
 function deferred<T>(): {

@@ -78,9 +78,10 @@ export async function change<T>(
     const draft = new Draft(state);
     const result = plan(draft);
     if (draft.isEmpty) return result;
+    const { place } = state;
     const committed = await draft.commit(store, newOperationId());
     if (committed.kind === "committed") {
-      await state.reached(committed.revision);
+      await state.reached(committed.revision, undefined, place);
       failpoint("commit.shown");
       return result;
     }
@@ -90,6 +91,6 @@ export async function change<T>(
       });
     }
     // The commit that overtook us may not be in the view yet.
-    await state.reached(committed.storeRevision);
+    await state.reached(committed.storeRevision, undefined, place);
   }
 }

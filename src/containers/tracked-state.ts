@@ -1,6 +1,6 @@
 import type { RecordValue, Revision } from "../store/contract.js";
 import { Slices } from "../store/mirror/slices.js";
-import type { RecordView, ViewListener, ViewUpdate } from "../store/view.js";
+import type { RecordView, ViewListener, ViewUpdate, Place } from "../store/view.js";
 import type { Clock } from "../system/clock.js";
 import { containerName, groupName, intentName } from "./names.js";
 import { keyOf, read, readKey, type RecordKind, type RecordOfKind } from "./records.js";
@@ -69,6 +69,10 @@ export class TrackedState implements Records {
     return this.#view.revision;
   }
 
+  get place(): Place {
+    return this.#view.place;
+  }
+
   /** Tracked containers, whatever their state. */
   get containerCount(): number {
     return this.#walked.container.size;
@@ -133,8 +137,8 @@ export class TrackedState implements Records {
   }
 
   /** Resolves when the state shows a commit. */
-  async reached(revision: Revision, signal?: AbortSignal): Promise<void> {
-    await this.#view.reached(revision, signal);
+  async reached(revision: Revision, signal?: AbortSignal, from?: Place): Promise<void> {
+    await this.#view.reached(revision, signal, from);
   }
 
   /** Calls `listener` for each commit once, in order, after the state has it. @returns what ends it */

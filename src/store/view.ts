@@ -1,7 +1,8 @@
 import type { Logger } from "../observability/logger.js";
 import { type Clock, systemClock } from "../system/clock.js";
-import type { ChangeSet, RecordChange, Revision, StateStore, StoredRecord } from "./contract.js";
+import type { ChangeSet, RecordChange, Revision, Snapshot, StateStore, StoredRecord } from "./contract.js";
 import { StoreError } from "./errors.js";
+import { carryOut, planRescue } from "./rescue.js";
 import { numberOfRevision } from "./revision.js";
 
 /** What a view tells its listeners, each time after it shows it. */
@@ -15,14 +16,24 @@ export type ViewUpdate =
 
 export type ViewListener = (update: ViewUpdate) => void;
 
+/** Where a view was when something began: a commit made from there comes later. */
+export interface Place {
+  readonly revision: Revision;
+  /** How often it was read anew. */
+  readonly resyncCount: number;
+}
+
 interface Waiter {
-  readonly number: number;
+  readonly isShown: () => boolean;
   readonly wake: () => void;
 }
 
 /** How long to wait before a store that failed is asked again, in milliseconds. Doubles. */
 const firstRetryMs = 100;
 const lastRetryMs = 1_000;
+
+/** Revisions that are remembered, to know them again in a store that has lost others. */
+const maxRecent = 10_000;
 
 /** All records of a store in memory, as of some commit, following it. Indexes are for listeners to keep. */
 export class RecordView {
@@ -34,6 +45,8 @@ export class RecordView {
   readonly #closed = new AbortController();
   #records: Map<string, StoredRecord>;
   #revision: Revision;
+  readonly #recent = new Set<Revision>();
+  #resyncCount = 0;
   #behindSinceMs: number | undefined;
   readonly #standingListeners = new Set<(isBehind: boolean) => void>();
   #following: Promise<void> | undefined;
@@ -50,6 +63,7 @@ export class RecordView {
     this.#clock = clock;
     this.#records = records;
     this.#revision = revision;
+    this.#recent.add(revision);
   }
 
   /**
@@ -67,6 +81,10 @@ export class RecordView {
   /** The latest commit that the view shows. */
   get revision(): Revision {
     return this.#revision;
+  }
+
+  get place(): Place {
+    return { revision: this.#revision, resyncCount: this.#resyncCount };
   }
 
   /** How many records there are. */
@@ -105,12 +123,18 @@ export class RecordView {
   /**
    * Resolves when the view shows at least this commit.
    *
+   * @param from where the view was when the commit began. One that does not come later is of another past: the store has
+   * lost commits, and the view is about to be read anew
    * @throws {StoreError} STATE_STORE_UNAVAILABLE once closed; what `signal` was aborted with
    */
-  async reached(revision: Revision, signal?: AbortSignal): Promise<void> {
+  async reached(revision: Revision, signal?: AbortSignal, from?: Place): Promise<void> {
     signal?.throwIfAborted();
     const number = numberOfRevision(revision);
-    if (number <= numberOfRevision(this.#revision)) return;
+    const isElsewhere = from !== undefined && !isAtOrAfter(revision, from.revision);
+    const leastCount = isElsewhere ? from.resyncCount + 1 : 0;
+    const isShown = (): boolean =>
+      number <= numberOfRevision(this.#revision) && this.#resyncCount >= leastCount;
+    if (isShown()) return;
     if (this.#isClosed()) throw closedError();
     await new Promise<void>((resolve) => {
       const wake = (): void => {
@@ -118,12 +142,12 @@ export class RecordView {
         signal?.removeEventListener("abort", wake);
         resolve();
       };
-      const waiter: Waiter = { number, wake };
+      const waiter: Waiter = { isShown, wake };
       this.#waiters.add(waiter);
       signal?.addEventListener("abort", wake);
     });
     signal?.throwIfAborted();
-    if (number > numberOfRevision(this.#revision)) throw closedError();
+    if (!isShown()) throw closedError();
   }
 
   async close(): Promise<void> {
@@ -191,7 +215,7 @@ export class RecordView {
       return false;
     }
     try {
-      const { records, revision } = await this.#store.load();
+      const { records, revision } = await this.#loadWhole();
       if (this.#isClosed()) return true;
       const changes = difference(this.#records, records);
       this.#logger.warn({ from: this.#revision, to: revision }, "the view was read anew");
@@ -205,8 +229,27 @@ export class RecordView {
     }
   }
 
+  /** Reads the store, and brings back what it has lost of what was seen here. */
+  async #loadWhole(): Promise<Snapshot> {
+    const now = await this.#store.load();
+    const rescue = planRescue(this.#records, this.#revision, this.#recent, now);
+    if (rescue === undefined || rescue.length === 0 || this.#isClosed()) return now;
+    this.#logger.error(
+      { count: rescue.length },
+      "the state store has lost what it had confirmed: it is brought back",
+    );
+    await carryOut(this.#store, rescue);
+    return await this.#store.load();
+  }
+
   #show(revision: Revision, update: ViewUpdate): void {
     this.#revision = revision;
+    if (update.kind === "resynced") this.#resyncCount += 1;
+    this.#recent.add(revision);
+    for (const old of this.#recent) {
+      if (this.#recent.size <= maxRecent) break;
+      this.#recent.delete(old);
+    }
     for (const listener of [...this.#listeners]) {
       try {
         listener(update);
@@ -215,8 +258,7 @@ export class RecordView {
         this.#logger.error({ err: error }, "a listener of the view failed");
       }
     }
-    const number = numberOfRevision(revision);
-    for (const waiter of [...this.#waiters]) if (waiter.number <= number) waiter.wake();
+    for (const waiter of [...this.#waiters]) if (waiter.isShown()) waiter.wake();
   }
 
   async #pause(delayMs: number): Promise<void> {
@@ -249,5 +291,8 @@ function difference(
   }
   return changes;
 }
+
+const isAtOrAfter = (revision: Revision, from: Revision): boolean =>
+  revision === from || numberOfRevision(revision) > numberOfRevision(from);
 
 const closedError = (): StoreError => new StoreError("STATE_STORE_UNAVAILABLE", "the view is closed");

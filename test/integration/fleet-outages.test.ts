@@ -1,4 +1,6 @@
 /** Redis goes away and comes back below gateways that work on. */
+import { readFileSync, watch } from "node:fs";
+import { dirname, join } from "node:path";
 import { afterEach, describe, expect, it, jest } from "@jest/globals";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
@@ -151,5 +153,37 @@ describe("a Redis that is killed and started again under traffic", () => {
     const asked = new Set(fleet.devnet.ledger.creates.map(({ node, id }) => `${node} ${id ?? ""}`));
     expect(asked.size).toBe(fleet.devnet.ledger.creates.length);
     await requireOneState(members, fleet.devnet);
+  });
+});
+
+describe("a Redis that is flushed", () => {
+  it("gets back what the gateways have seen, and no file is emptied meanwhile", async () => {
+    const fleet = await aFleet();
+    const members = [await fleet.join(), await fleet.join()];
+    const made = await Promise.all(
+      fleet.nodes.map((node, n) => members[n % 2]!.api.createContainer(at(node))),
+    );
+    const names = made.map(({ container }) => container!.name).sort();
+    // What the other gateway confirmed is seen a moment later.
+    await requireOneState(members, fleet.devnet);
+    const { group } = await members[0]!.api.createGroup({ containers: names });
+    await requireOneState(members, fleet.devnet);
+    const tracked = join(members[1]!.baseDir, "client/trackcontainers/trackcontainers.json");
+    const written: string[] = [];
+    const watching = watch(dirname(tracked), () => written.push(readFileSync(tracked, "utf8")));
+    fleet.defer(() => watching.close());
+    expect(await fleet.redis.ask("FLUSHALL")).toBe("OK");
+    for (const { api } of members) {
+      await eventually(async () => {
+        const { groups } = await api.listGroups({});
+        expect(groups.map(({ id, containers }) => [id, [...containers].sort()])).toEqual([
+          [group!.id, names],
+        ]);
+      });
+    }
+    const after = await members[1]!.api.createContainer(at(fleet.nodes[0]!));
+    await requireOneState(members, fleet.devnet);
+    expect((await listed(members[0]!)).names.sort()).toEqual([...names, after.container!.name].sort());
+    for (const text of written) expect(text).toContain(made[0]!.container!.id);
   });
 });

@@ -6,6 +6,7 @@ import type {
   StateStore,
   StoredRecord,
 } from "../../src/store/contract.js";
+import { StoreError } from "../../src/store/errors.js";
 import { makeRevision } from "../../src/store/revision.js";
 
 /** A store that forgets, for tests of what stands above: no disk, no limits. */
@@ -15,8 +16,9 @@ export class MemoryStore implements StateStore {
   failure: Error | undefined;
   readonly #records = new Map<string, StoredRecord>();
   readonly #history: ChangeSet[] = [];
+  readonly #origin = makeRevision(0);
   readonly #readers = new Set<() => void>();
-  #revision = makeRevision(0);
+  #revision = this.#origin;
 
   load(): Promise<{ records: Map<string, StoredRecord>; revision: string }> {
     return Promise.resolve({ records: new Map(this.#records), revision: this.#revision });
@@ -52,11 +54,14 @@ export class MemoryStore implements StateStore {
   }
 
   async *changes(after: string, signal: AbortSignal): AsyncIterable<ChangeSet> {
-    let next = this.#history.findIndex(({ revision }) => revision === after) + 1;
+    let position = after;
     while (!signal.aborted) {
-      const changeSet = this.#history[next];
+      const index = this.#history.findIndex(({ revision }) => revision === position);
+      if (index === -1 && position !== this.#origin)
+        throw new StoreError("REVISION_COMPACTED", "this revision is not in the history");
+      const changeSet = this.#history[index + 1];
       if (changeSet !== undefined) {
-        next += 1;
+        position = changeSet.revision;
         yield changeSet;
         continue;
       }
@@ -70,6 +75,20 @@ export class MemoryStore implements StateStore {
         signal.addEventListener("abort", wake);
       });
     }
+  }
+
+  /** Forgets all but the first commits, as a replica that lags does when it takes over. */
+  loseAfter(commitCount: number): void {
+    this.#history.splice(commitCount);
+    this.#records.clear();
+    for (const { revision, changes } of this.#history) {
+      for (const { key, value } of changes) {
+        if (value === undefined) this.#records.delete(key);
+        else this.#records.set(key, { key, value, revision });
+      }
+    }
+    this.#revision = this.#history.at(-1)?.revision ?? this.#origin;
+    for (const wake of this.#readers) wake();
   }
 
   close(): Promise<void> {

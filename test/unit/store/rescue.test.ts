@@ -1,0 +1,109 @@
+/** A store on another machine may lose what it has confirmed: whoever has seen it brings it back. */
+import { afterEach, describe, expect, it } from "@jest/globals";
+import { silentLogger } from "../../../src/observability/logger.js";
+import type { RecordValue } from "../../../src/store/contract.js";
+import { RecordView } from "../../../src/store/view.js";
+import { FakeClock, settle } from "../../support/fake-clock.js";
+import { MemoryStore } from "../../support/memory-store.js";
+
+const opened: RecordView[] = [];
+afterEach(async () => {
+  for (const view of opened.splice(0)) await view.close();
+});
+
+class Desk {
+  readonly store = new MemoryStore();
+  readonly clock = new FakeClock();
+
+  async view(): Promise<RecordView> {
+    const view = await RecordView.open(this.store, silentLogger, this.clock);
+    opened.push(view);
+    return view;
+  }
+
+  async write(put: Readonly<Record<string, number>>, ...deleted: readonly string[]): Promise<void> {
+    await this.store.commit({
+      operationId: "any",
+      expect: [],
+      put: Object.entries(put).map(([key, n]) => ({ key, value: { n } })),
+      delete: deleted,
+    });
+    await settle();
+  }
+
+  /** Lets views notice, and what they do settle. */
+  async notice(): Promise<void> {
+    for (let round = 0; round < 5; round += 1) await this.clock.advance(1_000);
+  }
+
+  async records(): Promise<Record<string, RecordValue>> {
+    const { records } = await this.store.load();
+    return Object.fromEntries([...records.values()].map(({ key, value }) => [key, value]));
+  }
+}
+
+const shownBy = (view: RecordView): Record<string, RecordValue> =>
+  Object.fromEntries([...view.entries()].map(({ key, value }) => [key, value]));
+
+describe("a store that has lost what it confirmed", () => {
+  it("gets all of it back after a flush, and nobody saw it empty", async () => {
+    const desk = new Desk();
+    const view = await desk.view();
+    await desk.write({ a: 1, b: 1 });
+    await desk.write({ b: 2 }, "a");
+    await desk.write({ c: 3 });
+    const shown: unknown[] = [];
+    view.subscribe(() => shown.push(shownBy(view)));
+    desk.store.loseAfter(0);
+    await desk.notice();
+    const whole = { b: { n: 2 }, c: { n: 3 } };
+    expect(await desk.records()).toEqual(whole);
+    expect(shown.length).toBeGreaterThan(0);
+    for (const one of shown) expect(one).toEqual(whole);
+  });
+
+  it("gets back what a lagging replica lacks: what was made, changed and deleted", async () => {
+    const desk = new Desk();
+    const view = await desk.view();
+    await desk.write({ kept: 1, changed: 1, deleted: 1 });
+    await desk.write({ made: 2, changed: 2 }, "deleted");
+    desk.store.loseAfter(1);
+    await desk.notice();
+    const whole = { kept: { n: 1 }, changed: { n: 2 }, made: { n: 2 } };
+    expect([await desk.records(), shownBy(view)]).toEqual([whole, whole]);
+  });
+
+  it("keeps what others wrote into the replica before it was noticed", async () => {
+    const desk = new Desk();
+    await desk.view();
+    await desk.write({ kept: 1, theirs: 1, gone: 1 });
+    await desk.write({ theirs: 2, ours: 2 });
+    desk.store.loseAfter(1);
+    // In the same breath: nobody has looked yet.
+    void desk.store.commit({
+      operationId: "other",
+      expect: [],
+      put: ["theirs", "new"].map((key) => ({ key, value: { n: 7 } })),
+      delete: ["gone"],
+    });
+    await desk.notice();
+    expect(await desk.records()).toEqual({
+      kept: { n: 1 },
+      theirs: { n: 7 },
+      new: { n: 7 },
+      ours: { n: 2 },
+    });
+  });
+
+  it("gets it back once from several that have seen it", async () => {
+    const desk = new Desk();
+    const views = [await desk.view(), await desk.view(), await desk.view()];
+    await desk.write({ a: 1, b: 1 });
+    desk.store.loseAfter(0);
+    await desk.notice();
+    for (const view of views) expect(shownBy(view)).toEqual({ a: { n: 1 }, b: { n: 1 } });
+    const count = desk.store.commits.length;
+    await desk.notice();
+    expect(desk.store.commits.length).toBe(count);
+  });
+});
