@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the end-to-end tests need beside npm packages: install-e2e.sh [grpcurl] [python] [go] [node24] [docker] [redis] [ansible]
+# Installs what the end-to-end tests need beside npm packages: install-e2e.sh [grpcurl] [python] [go] [node24] [docker] [compose] [redis] [ansible]
 # Each is put under .cache/e2e of the project, but for Docker and Redis, which come from apt; what is there already is left
 # as it is.
 set -euo pipefail
@@ -63,6 +63,10 @@ install_docker() {
   # Later Debians have the command in a package of its own.
   command -v docker >/dev/null || apt_install docker-cli
   bash scripts/make-base-image.sh >/dev/null
+}
+
+install_compose() {
+  docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null || apt_install docker-compose
 }
 
 install_redis() {

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs a command with a Docker Engine that has the devnet's base image: with-docker-engine.sh COMMAND [ARGUMENT...]
 # DOCKER_HOST names the engine. One that runs already is used as it is; else one is started that touches neither firewall
-# nor forwarding of this machine, keeps its data in a folder of its own, and is ended by its process id.
+# nor forwarding of this machine (P2PRC_DOCKER_FIREWALL=true: rules for networks of its own, which a machine may need to let
+# containers talk to each other), keeps its data in a folder of its own, and is ended by its process id.
 # Exit code 77, with what dockerd said: the kernel refuses to run containers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -21,7 +22,10 @@ finish() {
     # dockerd ends its containers first; `wait` knows only children, which it is not behind sudo.
     for _ in $(seq 300); do "${sudo[@]}" kill -0 "$engine" 2>/dev/null || break; sleep 0.1; done
   fi
-  [ -z "$folder" ] || { "${sudo[@]}" ip link delete "$bridge" 2>/dev/null || true; "${sudo[@]}" rm -rf "$folder"; }
+  [ -z "$folder" ] || { "${sudo[@]}" ip link delete "$bridge" 2>/dev/null || true
+    # What a container on the host's network leaves mounted.
+    "${sudo[@]}" umount "$folder"/exec/netns/* 2>/dev/null || true
+    "${sudo[@]}" rm -rf "$folder"; }
   exit "$code"
 }
 trap finish EXIT
@@ -49,7 +53,7 @@ elif ! docker version >/dev/null 2>&1; then
     "${sudo[@]}" ip link set "$bridge" up; } >"$log" 2>&1 || judge "$log"
   # A process group of its own: Ctrl-C is for the command, and the engine must outlive it to clean up.
   setsid "${sudo[@]}" dockerd --host "$DOCKER_HOST" --group "$(id -gn)" --data-root "$folder/data" --exec-root "$folder/exec" \
-    --pidfile "$folder/docker.pid" --bridge "$bridge" --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false \
+    --pidfile "$folder/docker.pid" --bridge "$bridge" --iptables="${P2PRC_DOCKER_FIREWALL:-false}" --ip6tables=false --ip-forward=false --ip-masq=false \
     >>"$log" 2>&1 </dev/null &
   for _ in $(seq 600); do
     docker version >/dev/null 2>&1 && break
