@@ -156,6 +156,12 @@ describe.each(wireForms)("over $protocol, $format, $http", (form) => {
     ]);
   });
 
+  it("InstallPlugin and RemovePlugin are for the local socket only", async () => {
+    const installing = client.installPlugin({ url: "https://example.org/plugin" });
+    await expectRefusal(installing, Code.PermissionDenied, "PERMISSION");
+    await expectRefusal(client.removePlugin({ plugin: "hello" }), Code.PermissionDenied, "PERMISSION");
+  });
+
   it("RunPlugin refuses what it does not find, and what a playbook cannot do", async () => {
     const run = async (request: MessageInitShape<typeof RunPluginRequestSchema>): Promise<void> => {
       for await (const _ of client.runPlugin({

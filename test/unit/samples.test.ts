@@ -22,7 +22,7 @@ const folder = new URL("../fixtures/samples/", import.meta.url);
 const samples = readdirSync(folder).filter((name) => name !== "README.md");
 const read = (name: string): Buffer => readFileSync(new URL(name, folder));
 
-/** Samples of plugins, ports and routes that are gone: nothing reads them yet. */
+/** Samples of plugins, which have tests of their own, and of routes that are gone. */
 const toCome = /^(create-vm|frp-port|map-port|plugin|plugins|ports-json)\b/;
 
 /** What reads a sample, by the beginning of its name. */

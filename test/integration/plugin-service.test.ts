@@ -1,0 +1,146 @@
+/** The room of plugins with a stand-in for ansible-playbook: a script that the plugin brings along. */
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { silentLogger } from "../../src/observability/logger.js";
+import { requireSshpass } from "../../src/plugins/ansible-program.js";
+import type { PluginContainers, PluginService, RunEvent, RunRequest } from "../../src/plugins/contract.js";
+import { pluginLimits } from "../../src/plugins/limits.js";
+import { openPluginService } from "../../src/plugins/service.js";
+import { systemClock } from "../../src/system/clock.js";
+
+let base: string;
+let service: PluginService;
+let names: readonly string[];
+
+beforeEach(async () => {
+  base = await mkdtemp(join(tmpdir(), "plugin-service-"));
+  names = ["nodes/203.0.113.7:8088/containers/abc"];
+  await writeFile(join(base, "ansible-playbook"), "#!/bin/sh\n. ./script.sh\n");
+  await chmod(join(base, "ansible-playbook"), 0o755);
+  let runCount = 0;
+  service = await openPluginService({
+    containers: containers as unknown as PluginContainers,
+    clock: systemClock,
+    logger: silentLogger,
+    pluginPath: join(base, "plugins"),
+    stateFolder: join(base, "state"),
+    callbackFolder: base,
+    privateKeyPath: async () => "/key",
+    newRunId: () => `run-${++runCount}`,
+    draining: new AbortController().signal,
+    searchPath: `${base}:/usr/bin:/bin`,
+    home: "",
+  });
+});
+afterEach(async () => {
+  await service.close();
+  await rm(base, { recursive: true, force: true });
+});
+
+const access = { host: "203.0.113.7", sshPort: 1, sshUsername: "root", sshPassword: "" };
+const containers = {
+  list: async () => ({
+    entries: names.map((name) => ({ name, id: "abc" })),
+    nextPageToken: "",
+    revision: "",
+  }),
+  login: async () => access,
+};
+
+async function plugin(script: string): Promise<void> {
+  await mkdir(join(base, "plugins/p"), { recursive: true });
+  const files = {
+    "description.txt": "",
+    "ports.json": '{"NumOfPorts":0}',
+    "site.yml": "",
+    "script.sh": script,
+  };
+  for (const [name, text] of Object.entries(files)) await writeFile(join(base, "plugins/p", name), text);
+}
+
+const aRequest: RunRequest = {
+  plugin: "p",
+  targets: { kind: "filter", filter: "" },
+  variables: new Map(),
+  policy: { maxConcurrency: 10, maxFailureCount: 0, undoOnFailure: false, targetTimeoutMs: 600_000 },
+  requestId: "",
+  validateOnly: false,
+  resumeToken: "",
+};
+
+async function run(signal = new AbortController().signal): Promise<RunEvent[]> {
+  const events: RunEvent[] = [];
+  for await (const event of service.run(aRequest, signal)) events.push(event);
+  return events;
+}
+
+const wellDone = `printf '{"event":"stats","hosts":{"host1":{"failures":0}}}\\n' >&3\n`;
+const reasons = (events: readonly RunEvent[]): unknown[] =>
+  events.flatMap((event) =>
+    event.kind === "finished" ? [(event.result.error as { reason?: string } | undefined)?.reason] : [],
+  );
+
+describe("a run", () => {
+  it("passes on 1 MiB of a container's output, and counts the rest", async () => {
+    const text = "x".repeat(65_536);
+    const line = JSON.stringify({
+      event: "output",
+      host: "host1",
+      outputs: [{ stream: "stdout", text, droppedBytes: 1 }],
+    });
+    await writeFile(join(base, "line"), `${line}\n`);
+    await plugin(
+      `for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18; do cat ${base}/line >&3; done\n${wellDone}`,
+    );
+    const events = await run();
+    const outputs = events.flatMap((event) => (event.kind === "output" ? [event] : []));
+    const sizes = outputs.map((event) => [event.text.length, event.droppedBytes]);
+    expect(sizes).toEqual([
+      ...Array.from({ length: 16 }, () => [65_536, 1]),
+      ...Array.from({ length: 2 }, () => [0, 65_537]),
+    ]);
+    expect(reasons(events)).toEqual([undefined]);
+  });
+
+  it("leaves out an event that is too long, and one that is none", async () => {
+    const bytes = pluginLimits.maxEventBytes + 1;
+    await plugin(`head -c ${bytes} /dev/zero >&3\necho >&3\necho nonsense >&3\n${wellDone}`);
+    expect(reasons(await run())).toEqual([undefined]);
+  });
+
+  it("has no more targets than may be, and there are no more runs at once", async () => {
+    await plugin("exec sleep 1000");
+    const leaving = new AbortController();
+    const held = Array.from({ length: pluginLimits.maxRuns }, () =>
+      service.run(aRequest, leaving.signal)[Symbol.asyncIterator](),
+    );
+    for (const one of held) expect((await one.next()).value).toMatchObject({ kind: "started" });
+    await expect(run()).rejects.toMatchObject({ reason: "TOO_MANY_RUNS" });
+    leaving.abort();
+    for (const one of held) await one.return?.();
+    names = Array.from(
+      { length: pluginLimits.maxTargets + 1 },
+      (_, index) => `nodes/203.0.113.7:1/containers/c${index}`,
+    );
+    await expect(run()).rejects.toMatchObject({ reason: "TOO_MANY_TARGETS" });
+  });
+
+  it("is cut short by the end of the gateway, and says so", async () => {
+    await plugin("exec sleep 1000");
+    const reading = run();
+    const refused = expect(reading).rejects.toMatchObject({ reason: "DRAINING" });
+    await new Promise((resolve) => setImmediate(resolve));
+    await service.close();
+    await refused;
+  });
+});
+
+describe("a container that takes a password only", () => {
+  it("needs sshpass, and says so", async () => {
+    await expect(requireSshpass({ searchPath: base, home: "" })).rejects.toMatchObject({
+      reason: "SSHPASS_MISSING",
+    });
+  });
+});
