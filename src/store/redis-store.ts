@@ -55,7 +55,7 @@ export interface RedisStoreStats {
   readonly reconnects: number;
   /** Commits that failed. */
   readonly failures: number;
-  /** The state is gone: flushed, or another Redis. Nothing is read or written until it is back, or opened anew. */
+  /** The state is gone: flushed, or another Redis. Nothing is written until it was loaded anew. */
   readonly isGone: boolean;
   /** Age of the latest change when it arrived, in milliseconds; undefined before the first. */
   readonly lagMs: number | undefined;
@@ -153,7 +153,9 @@ class SharedStore implements RedisStore {
   async load(): Promise<Snapshot> {
     this.#requireOpen();
     return await this.#ask(async (connection) => {
-      await this.#requireState(connection);
+      // Where the state is gone, a new one begins here: who loads knows what was there before, and can bring it back.
+      await this.#prepare(connection);
+      this.#see(true);
       return await loadFrom(connection, { scripts: this.#scripts, keys: this.#keys }, () =>
         this.#requireOpen(),
       );
@@ -252,7 +254,7 @@ class SharedStore implements RedisStore {
     });
   }
 
-  /** An open store makes no new state: an empty one would be taken for the removal of everything, down to the mirrors. */
+  /** Nothing is read or written one by one where the state is gone: what is not there was not removed. */
   async #requireState(connection: RedisConnection): Promise<void> {
     const { head } = await readLog(connection, { scripts: this.#scripts, keys: this.#keys }, 0, 0);
     this.#see(head !== undefined);
@@ -262,7 +264,7 @@ class SharedStore implements RedisStore {
   #see(isThere: boolean): void {
     if (this.#isGone === isThere) {
       if (isThere) this.#logger.info({}, "the state in Redis is back");
-      else this.#logger.error({}, "the state in Redis is gone; nothing is read or written until it is back");
+      else this.#logger.error({}, "the state in Redis is gone; nothing is written until it was loaded anew");
     }
     this.#isGone = !isThere;
   }
@@ -270,8 +272,8 @@ class SharedStore implements RedisStore {
 
 const goneError = (): StoreError =>
   new StoreError(
-    "STATE_UNREADABLE",
-    "the state in Redis is gone (flushed, or another Redis): restore it; a gateway that starts begins an empty one",
+    "STATE_STORE_UNAVAILABLE",
+    "the state in Redis is gone (flushed, or another Redis); nothing is written until it was loaded anew",
   );
 
 interface AttemptParts {
