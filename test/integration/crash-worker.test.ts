@@ -2,12 +2,16 @@
  * The promise under kill -9: a store, the room of containers and real nodes, killed at every failpoint and at random.
  * `CRASH_SEED` for another seed; `npm run soak` for 2,000 kills.
  */
-import { describe, expect, it } from "@jest/globals";
+import { afterAll, describe, expect, it } from "@jest/globals";
 import { crashBackends } from "../support/crash/backends.js";
 import { describeReport, runCampaign } from "../support/crash/campaign.js";
 import { labelsOf } from "../support/crash/targets.js";
 
 const seed = Number(process.env["CRASH_SEED"] ?? 1);
+
+afterAll(async () => {
+  for (const { end } of crashBackends) await end();
+});
 
 describe.each(crashBackends)("the state in $name", (backend) => {
   it(`keeps its promise in ${backend.killsInCi} kills`, async () => {

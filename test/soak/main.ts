@@ -47,6 +47,7 @@ for (const backend of crashBackends.filter(({ name }) => values.backend === "" |
   const missed = labelsOf(backend).filter((label) => !report.landings.has(label));
   judge(`${backend.name}, small process`, report, missed);
 }
+for (const { end } of crashBackends) await end();
 const [embedded] = crashBackends;
 if (embedded !== undefined) {
   const kills = Number(values["gateway-kills"]);

@@ -17,7 +17,7 @@ export interface CampaignOptions {
   readonly kills: number;
   /** Worlds at the same time. */
   readonly lanes: number;
-  /** @default 25 */
+  /** @default 50 */
   readonly livesPerWorld?: number;
   readonly note?: (line: string) => void;
 }
@@ -87,7 +87,7 @@ function worldsOf({
   backend,
   seed,
   kills,
-  livesPerWorld = 25,
+  livesPerWorld = 50,
 }: CampaignOptions): readonly (readonly Schedule[])[] {
   const random = createRandom(seedOf(seed, "schedules"));
   const swept = sweep(backend);

@@ -52,7 +52,8 @@ const draining = new AbortController();
 
 const past = readHistory(job.historyPath);
 const history = openHistory(job.historyPath);
-const opened = await backendNamed(job.backend).open(job.place);
+const { isShared, open } = backendNamed(job.backend);
+const opened = await open(job.place);
 const store = (await planted.store?.(opened, logger)) ?? opened;
 planted.hook?.();
 const openApi = (): ReturnType<typeof openPeerApi> => planted.peerApi?.(openPeerApi()) ?? openPeerApi();
@@ -84,6 +85,7 @@ const room = await openContainerService({
   ownPublicKey: async () => (await ownKey).publicKeyLine,
   gatewayId: job.round,
   isOwnerGone: () => true,
+  ...(isShared ? { sharing: { journalPath: join(job.folder, ".p2prc", "seen.journal") } } : {}),
   trackingFiles: {
     containersPath: join(tracking, "trackcontainers.json"),
     groups: {

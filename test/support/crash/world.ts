@@ -67,7 +67,8 @@ export class World {
   static async make(backend: CrashBackend): Promise<World> {
     const parent = await mkdtemp(join(tmpdir(), "p2prc-crash-"));
     const folder = join(parent, "base");
-    await mkdir(folder);
+    // As the gateway makes it when it takes the folder.
+    await mkdir(join(folder, ".p2prc"), { recursive: true, mode: 0o700 });
     const devnet = await startDevnetProcess({ ...nodes, ledgerPath: `${folder}.ledger` });
     const place = await backend.make(folder);
     const store = await backend.open(place);
@@ -130,7 +131,10 @@ export class World {
       where: path,
       text: textOf(path) ?? "",
     }));
-    const own = [keyPath, join(this.folder, ".p2prc"), this.place].filter((path) => path !== undefined);
+    const journalPath = join(this.folder, ".p2prc/seen.journal");
+    const own = [keyPath, journalPath, join(this.folder, ".p2prc"), this.place].filter(
+      (path) => path !== undefined,
+    );
     return {
       history: readHistory(this.historyPath),
       tracked: textOf(trackedPath),
