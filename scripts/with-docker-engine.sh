@@ -8,7 +8,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 image=p2prc-devnet-base
 bridge=p2prc-br$((RANDOM % 1000))
-subnet=${P2PRC_DOCKER_BRIDGE:-172.29.0.1/24}
+# Two that run at once on one machine must not share a subnet.
+subnet=${P2PRC_DOCKER_BRIDGE:-172.29.$((RANDOM % 256)).1/24}
 sudo=()
 [ "$(id -u)" = 0 ] || sudo=(sudo)
 say() { echo "with-docker-engine: $*" >&2; }
