@@ -12,6 +12,8 @@ import {
   type UpdateIpTableResponse,
 } from "../../src/gen/p2prc/client/v1/ip_table_pb.js";
 import type { RunPluginRequestSchema } from "../../src/gen/p2prc/client/v1/plugin_pb.js";
+import { WaitContainerRequest_Condition } from "../../src/gen/p2prc/client/v1/container_pb.js";
+import { Change_Type } from "../../src/gen/p2prc/client/v1/watch_pb.js";
 import { Node_State } from "../../src/gen/p2prc/client/v1/node_pb.js";
 import type { DevnetNode } from "../../src/devnet/contract.js";
 import { type GatewayOnDevnet, openGatewayOnDevnet } from "../support/gateway-on-devnet.js";
@@ -140,6 +142,43 @@ describe.each(wireForms)("over $protocol, $format, $http", (form) => {
     await client.addNode({ address: "127.9.9.9:4000" });
     const call = client.getSpecs({ node: "127.9.9.9:4000" });
     await expectRefusal(call, Code.Unavailable, "NODE_UNREACHABLE");
+  });
+
+  it("containers are created, shown, grouped, watched and removed", async () => {
+    await client.addNode({ address: entry(), replaceAll: true });
+    const asked = { placement: { case: "node", value: entry() } as const, spec: { portCount: 1 } };
+    const { container, access } = await client.createContainer(asked);
+    const name = container?.name ?? "";
+    expect((await client.getContainer({ container: name })).container).toEqual(container);
+    expect((await client.getContainerAccess({ container: name })).access).toEqual(access);
+    const { containers, revision } = await client.listContainers({ filter: `name = "${name}"` });
+    expect(containers).toEqual([container]);
+    const { group } = await client.createGroup({});
+    const members = { group: group?.name ?? "", containers: [name] };
+    expect((await client.addContainersToGroup(members)).group?.containers).toEqual([name]);
+    expect((await client.getGroup({ group: members.group })).containers.map((one) => one.name)).toEqual([
+      name,
+    ]);
+    const { groups } = await client.listGroups({ filter: `name = "${members.group}"` });
+    expect(groups.map(({ containerCount }) => containerCount)).toEqual([1]);
+    expect((await client.removeContainersFromGroup(members)).group?.containers).toEqual([]);
+    const waiting = client.waitContainer({
+      container: name,
+      condition: WaitContainerRequest_Condition.REMOVED,
+    });
+    expect((await client.removeContainer({ container: name })).nodeMessage).toBe("success");
+    expect((await waiting).met).toBe(true);
+    expect((await client.removeGroup({ group: members.group })).removed).toBe(true);
+    const told: string[] = [];
+    for await (const { changes } of client.watch({ startRevision: revision })) {
+      for (const { type, item } of changes) told.push(`${Change_Type[type]} ${item.case ?? ""}`);
+      if (told.at(-1) === "REMOVED group") break;
+    }
+    expect(told[0]).toBe("ADDED group");
+    expect(told).toContain("REMOVED container");
+    await expectRefusal(client.removeContainer({ container: name }), Code.NotFound, "CONTAINER_NOT_TRACKED");
+    const nameless = client.removeContainer({ container: "nodes/a b/containers/c" });
+    await expectRefusal(nameless, Code.InvalidArgument, "INVALID_CONTAINER_NAME", "container");
   });
 
   it("ListImages lists what the node builds", async () => {
