@@ -180,8 +180,9 @@ export class Groups {
   #membersNamed(draft: Draft, names: readonly string[]): readonly Member[] {
     const members = new Map<string, Member>();
     names.forEach((name, index) => {
-      const typed = readContainerName(name, `containers[${String(index)}]`);
-      const found = typed.isIntent ? undefined : findContainer(this.#deps.state, typed);
+      const field = `containers[${String(index)}]`;
+      const typed = readContainerName(name, field);
+      const found = typed.isIntent ? undefined : findContainer(this.#deps.state, typed, field);
       if (found === undefined || draft.get("container", found.key) === undefined) throw notTracked(name);
       const { address, id } = found.record;
       members.set(found.key, { key: found.key, address, id });

@@ -34,6 +34,7 @@ function onHost(
 export function findContainer(
   state: TrackedState,
   { host, port, id }: TypedContainer,
+  field = "container",
 ): { readonly key: string; readonly record: ContainerRecord } | undefined {
   if (port !== undefined) {
     const key = containerKey({ host, port }, id);
@@ -48,8 +49,8 @@ export function findContainer(
       .sort();
     throw new ContainerError(
       "INVALID_CONTAINER_NAME",
-      `container names one on each of several nodes: ${shown.join(", ")}`,
-      { field: "container" },
+      `${field} names one on each of several nodes: ${shown.join(", ")}`,
+      { field },
     );
   }
   return found[0];

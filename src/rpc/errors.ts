@@ -175,7 +175,9 @@ export function failure(reason: Reason, message: string, options: FailureOptions
  * @param signal the call's own: tells the caller's deadline and departure from a failure of ours
  */
 export function toConnectError(error: unknown, signal: AbortSignal): ConnectError {
-  if (isNamed(error, "ConnectError")) return error as ConnectError;
+  // What only waits for others throws the signal's own reason, which is a ConnectError without details.
+  const isReason = signal.aborted && error === signal.reason;
+  if (isNamed(error, "ConnectError") && !isReason) return error as ConnectError;
   if (signal.aborted) return callOver(signal, error);
   if (isNamed(error, "StoreError")) {
     const { reason, message, metadata } = error as StoreError;

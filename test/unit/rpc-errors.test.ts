@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { type DescMessage, toBinary } from "@bufbuild/protobuf";
-import { Code, type ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import {
   BadRequestSchema,
   ErrorInfoSchema,
@@ -32,6 +32,29 @@ describe.each(reasons)("the reason %s", (reason) => {
     const error = failure(reason, "text");
     const helps = [Code.Unavailable, Code.ResourceExhausted].includes(error.code);
     expect(error.findDetails(RetryInfoSchema)).toHaveLength(helps ? 1 : 0);
+  });
+});
+
+describe("a call that is over", () => {
+  it.each([
+    ["its deadline came", Code.DeadlineExceeded, "DEADLINE_EXCEEDED"],
+    ["its caller left", Code.Aborted, "CANCELED"],
+  ] as const)("because %s says so, with details", (_, code, reason) => {
+    const ending = new AbortController();
+    ending.abort(new ConnectError("over", code));
+    // What only waits throws the signal's reason itself; what calls a node throws that call's failure.
+    for (const thrown of [ending.signal.reason, new Error("the node's socket is gone")]) {
+      const error = toConnectError(thrown, ending.signal);
+      expect(error.code).toBe(codeOf[reason]);
+      expect(error.findDetails(ErrorInfoSchema)).toMatchObject([{ reason, domain: errorDomain }]);
+    }
+  });
+
+  it("keeps the error that it had been answered with before", () => {
+    const ending = new AbortController();
+    ending.abort(new ConnectError("over", Code.DeadlineExceeded));
+    const answered = failure("NODE_NOT_FOUND", "text");
+    expect(toConnectError(answered, ending.signal)).toBe(answered);
   });
 });
 

@@ -30,3 +30,12 @@ it("says which nodes it may mean where several on one host have that id", async 
   await tracked.track([at("45.0.0.1", 8088, "abc"), at("45.0.0.1", 9000, "abc")]);
   expect(() => named("45.0.0.1", "abc")).toThrow("45.0.0.1:8088, 45.0.0.1:9000");
 });
+
+it("names the field that names several containers", async () => {
+  tracked = await openTracked();
+  await tracked.track([at("45.0.0.1", 8088, "abc"), at("45.0.0.1", 9000, "abc")]);
+  const typed = { host: "45.0.0.1", port: undefined, id: "abc", isIntent: false };
+  expect(() => findContainer(tracked.state, typed, "containers[3]")).toThrow(
+    "containers[3] names one on each of several nodes: 45.0.0.1:8088, 45.0.0.1:9000",
+  );
+});
