@@ -229,7 +229,8 @@ describe("limits", () => {
     expect(group?.containers).toEqual(names.slice(1).reverse());
     const full = { group: group?.name ?? "", containers: names.slice(0, 1) };
     expect(await failureOf(own.api.addContainersToGroup(full))).toMatchObject({
-      code: Code.FailedPrecondition,
+      code: Code.InvalidArgument,
+      fields: ["containers"],
       reason: "GROUP_FULL",
       metadata: { group: group?.name },
     });
@@ -253,7 +254,8 @@ describe("limits", () => {
       bench.api.createGroup({ containers: [name] }),
     ]) {
       expect(await failureOf(call)).toMatchObject({
-        code: Code.FailedPrecondition,
+        code: Code.InvalidArgument,
+        fields: ["containers"],
         reason: "TOO_MANY_GROUPS",
         metadata: { container: name },
       });
