@@ -97,13 +97,13 @@ module.exports = {
     {
       name: "lmdb-lives-in-store",
       severity: "error",
-      from: { path: "^src/", pathNot: room("store") },
+      from: { path: "^src/", pathNot: "^src/store/lmdb/" },
       to: { path: "node_modules/lmdb/" },
     },
     {
       name: "redis-lives-in-store",
       severity: "error",
-      from: { path: "^src/", pathNot: room("store") },
+      from: { path: "^src/", pathNot: "^src/store/redis/" },
       to: { path: "node_modules/(redis|@redis)/" },
     },
     {

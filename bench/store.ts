@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { RecordValue, StateStore } from "../src/store/contract.js";
-import { openLmdbStore } from "../src/store/lmdb-store.js";
+import { openLmdbStore } from "../src/store/lmdb/lmdb-store.js";
 import { type BenchRow, median, p99, rowOf } from "./table.js";
 
 /** About what a tracked container takes. */

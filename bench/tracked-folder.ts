@@ -5,7 +5,7 @@ import { keyOf, write } from "../src/containers/records.js";
 import { addressKey } from "../src/peer-api/address.js";
 import { parseDockerVm } from "../src/peer-api/docker-vm.js";
 import type { JsonValue, StateStore } from "../src/store/contract.js";
-import { openLmdbStore } from "../src/store/lmdb-store.js";
+import { openLmdbStore } from "../src/store/lmdb/lmdb-store.js";
 import { type ServedGateway, serveGateway } from "./served-gateway.js";
 
 /** Half of the containers are members of groups of so many. */

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { v7 as uuidv7 } from "uuid";
 import type { GatewayConfig } from "./config/config.js";
 import type { ContainerService } from "./containers/contract.js";
-import { type GatewayKey, openGatewayKey } from "./containers/gateway-key.js";
+import { type GatewayKey, openGatewayKey } from "./containers/keys/gateway-key.js";
 import { openContainerService } from "./containers/service.js";
 import { publicIpText } from "./config/schemas.js";
 import { socketPathOf } from "./config/socket-path.js";

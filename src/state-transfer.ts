@@ -7,8 +7,8 @@ import { openGateway } from "./gateway/gateway.js";
 import type { Logger } from "./observability/logger.js";
 import { openHome, openStateStore, type OpenStore, ownFolder, wantedHome } from "./state.js";
 import { writeStateHome } from "./store/state-home.js";
-import { exportState, importState, type Transferred } from "./store/transfer.js";
-import { TransferError } from "./store/transfer-error.js";
+import { exportState, importState, type Transferred } from "./store/transfer/transfer.js";
+import { TransferError } from "./store/transfer/transfer-error.js";
 
 /** Writes the state of a base folder into a file. @throws {BaseFolderTakenError}, {TransferError} and what opens it */
 export async function exportStateOf(

@@ -5,8 +5,8 @@ import type { GatewayConfig } from "./config/config.js";
 import { ConfigError } from "./config/errors.js";
 import type { Logger } from "./observability/logger.js";
 import type { StateStore } from "./store/contract.js";
-import { openLmdbStore } from "./store/lmdb-store.js";
-import { openRedisStore } from "./store/redis-store.js";
+import { openLmdbStore } from "./store/lmdb/lmdb-store.js";
+import { openRedisStore } from "./store/redis/redis-store.js";
 import {
   embeddedFolder,
   isSameHome,
@@ -14,7 +14,7 @@ import {
   type StateHome,
   writeStateHome,
 } from "./store/state-home.js";
-import { importKey } from "./store/transfer.js";
+import { importKey } from "./store/transfer/transfer.js";
 import { folderId } from "./system/folder-id.js";
 
 export interface OpenStore {

@@ -9,17 +9,17 @@ import type {
   TargetResult,
 } from "./contract.js";
 import { weightOf } from "../filter/weight.js";
-import { requireSame } from "./intents.js";
+import { requireSame } from "./life/intents.js";
 import { ContainerError } from "./errors.js";
 import { containerLimits } from "./limits.js";
 import { findContainer } from "./lookup.js";
 import { endGroup, enterGroup, groupNotFound, leaveGroup, type Member } from "./membership.js";
 import { groupName, readContainerName, readGroupName } from "./names.js";
 import type { Records } from "./tracked-state.js";
-import { notTracked } from "./remove-errors.js";
-import type { Removals } from "./removals.js";
+import { notTracked } from "./life/remove-errors.js";
+import type { Removals } from "./life/removals.js";
 import { showContainer, showGroup } from "./show.js";
-import { whileCallerStays } from "./caller.js";
+import { whileCallerStays } from "./life/caller.js";
 
 export interface GroupsDeps extends ChangeDeps {
   readonly removals: Removals;

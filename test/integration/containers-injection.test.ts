@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
-import { makeKeyPair } from "../../src/containers/openssh-key.js";
+import { makeKeyPair } from "../../src/containers/keys/openssh-key.js";
 import { BadRequestSchema, ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.js";
 import { WaitContainerRequest_Condition } from "../../src/gen/p2prc/client/v1/container_pb.js";
 import { ClientService } from "../../src/gen/p2prc/client/v1/client_service_pb.js";

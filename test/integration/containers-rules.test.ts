@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
-import { makeKeyPair } from "../../src/containers/openssh-key.js";
+import { makeKeyPair } from "../../src/containers/keys/openssh-key.js";
 import type { ContainerSpecSchema } from "../../src/gen/p2prc/client/v1/container_pb.js";
 import { at, ContainerBench, failureOf, type OpenBench } from "../support/container-bench.js";
 import { importedName, writeTrackingFiles } from "../support/tracked-files.js";

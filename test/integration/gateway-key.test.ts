@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { GatewayKeyError, type GatewayKey, openGatewayKey } from "../../src/containers/gateway-key.js";
-import { makeKeyPair, readPrivateKey } from "../../src/containers/openssh-key.js";
-import { isSshPublicKey } from "../../src/containers/spec-grammar.js";
+import { GatewayKeyError, type GatewayKey, openGatewayKey } from "../../src/containers/keys/gateway-key.js";
+import { makeKeyPair, readPrivateKey } from "../../src/containers/keys/openssh-key.js";
+import { isSshPublicKey } from "../../src/containers/life/spec-grammar.js";
 
 const run = promisify(execFile);
 
@@ -73,7 +73,7 @@ describe("a key of our own", () => {
   });
 
   it("is one key if several processes begin at once", async () => {
-    const room = new URL("../../src/containers/gateway-key.ts", import.meta.url).href;
+    const room = new URL("../../src/containers/keys/gateway-key.ts", import.meta.url).href;
     const script = `import { openGatewayKey } from ${JSON.stringify(room)};
       const key = await openGatewayKey({ privateKeyPath: "/nowhere/at/all", fallbackFolder: process.argv[1] });
       console.log(key.publicKeyLine);`;

@@ -7,7 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { open } from "lmdb";
 import { StoreError } from "../../src/store/errors.js";
-import { openLmdbStore } from "../../src/store/lmdb-store.js";
+import { openLmdbStore } from "../../src/store/lmdb/lmdb-store.js";
 import { commit, put, reasonOf, startOf, take } from "../support/store-calls.js";
 
 const isRoot = process.getuid?.() === 0;

@@ -6,7 +6,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { silentLogger } from "../../src/observability/logger.js";
 import type { Revision } from "../../src/store/contract.js";
-import { openRedisStore, type RedisStore, type RedisStoreOptions } from "../../src/store/redis-store.js";
+import {
+  openRedisStore,
+  type RedisStore,
+  type RedisStoreOptions,
+} from "../../src/store/redis/redis-store.js";
 import { RedisServer } from "../support/redis-server.js";
 import { aCommit, aPut, commit, put, reasonOf, startOf, take } from "../support/store-calls.js";
 import { judge, judgeWatcher, Watcher, Workload } from "../support/store-history.js";

@@ -6,8 +6,12 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import { type Logger, silentLogger } from "../../src/observability/logger.js";
 import { storeLimits } from "../../src/store/limits.js";
-import { requireVersion } from "../../src/store/redis-settings.js";
-import { openRedisStore, type RedisStore, type RedisStoreOptions } from "../../src/store/redis-store.js";
+import { requireVersion } from "../../src/store/redis/redis-settings.js";
+import {
+  openRedisStore,
+  type RedisStore,
+  type RedisStoreOptions,
+} from "../../src/store/redis/redis-store.js";
 import { RedisServer } from "../support/redis-server.js";
 import { TcpProxy } from "../support/tcp-proxy.js";
 import { aCommit, commit, put, reasonOf, startOf, take } from "../support/store-calls.js";

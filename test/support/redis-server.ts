@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { RedisConnection, type RedisReply } from "../../src/store/redis-connection.js";
+import { RedisConnection, type RedisReply } from "../../src/store/redis/redis-connection.js";
 import { systemClock } from "../../src/system/clock.js";
 
 export interface RedisServerOptions {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { StateStore } from "../../src/store/contract.js";
-import { type LmdbStoreOptions, openLmdbStore } from "../../src/store/lmdb-store.js";
+import { type LmdbStoreOptions, openLmdbStore } from "../../src/store/lmdb/lmdb-store.js";
 
 export interface TemporaryStore extends AsyncDisposable {
   readonly store: StateStore;

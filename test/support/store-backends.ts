@@ -6,8 +6,8 @@ import { afterAll } from "@jest/globals";
 import { silentLogger } from "../../src/observability/logger.js";
 import type { StateStore } from "../../src/store/contract.js";
 import type { HistoryLimits } from "../../src/store/limits.js";
-import { openLmdbStore } from "../../src/store/lmdb-store.js";
-import { openRedisStore } from "../../src/store/redis-store.js";
+import { openLmdbStore } from "../../src/store/lmdb/lmdb-store.js";
+import { openRedisStore } from "../../src/store/redis/redis-store.js";
 import { RedisServer } from "./redis-server.js";
 
 /** One kind of store, for the contract suite. */

@@ -3,7 +3,7 @@ import { silentLogger } from "../../src/observability/logger.js";
 import { change, type ChangeDeps } from "../../src/containers/change.js";
 import { containerKey } from "../../src/containers/names.js";
 import type { ContainerRecord, IntentRecord } from "../../src/containers/records.js";
-import { untrack } from "../../src/containers/removals.js";
+import { untrack } from "../../src/containers/life/removals.js";
 import { TrackedState } from "../../src/containers/tracked-state.js";
 import type { JsonValue } from "../../src/store/contract.js";
 import { RecordView } from "../../src/store/view.js";

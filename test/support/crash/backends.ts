@@ -4,8 +4,8 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { silentLogger } from "../../../src/observability/logger.js";
 import type { StateStore } from "../../../src/store/contract.js";
-import { openLmdbStore } from "../../../src/store/lmdb-store.js";
-import { openRedisStore } from "../../../src/store/redis-store.js";
+import { openLmdbStore } from "../../../src/store/lmdb/lmdb-store.js";
+import { openRedisStore } from "../../../src/store/redis/redis-store.js";
 import type { FailpointName } from "../../../src/system/failpoint.js";
 import { RedisServer } from "../redis-server.js";
 

@@ -3,7 +3,7 @@
  * `workers.ts` with its job as argument; says on stdout what it came to.
  */
 import { join } from "node:path";
-import { openGatewayKey } from "../../../src/containers/gateway-key.js";
+import { openGatewayKey } from "../../../src/containers/keys/gateway-key.js";
 import { openContainerService } from "../../../src/containers/service.js";
 import { createRandom } from "../../../src/devnet/random.js";
 import { openLogger } from "../../../src/observability/open-logger.js";

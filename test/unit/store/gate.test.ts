@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { Gate } from "../../../src/store/gate.js";
+import { Gate } from "../../../src/store/redis/gate.js";
 import { settle } from "../../support/fake-clock.js";
 
 /** Starts works that end when told, and notes when each begins. */

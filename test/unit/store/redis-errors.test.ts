@@ -5,7 +5,7 @@ import {
   isPassing,
   RefusedError,
   toRedisStoreError,
-} from "../../../src/store/redis-errors.js";
+} from "../../../src/store/redis/redis-errors.js";
 
 describe("what Redis refuses", () => {
   it.each([

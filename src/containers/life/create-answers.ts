@@ -1,0 +1,55 @@
+/** What a creation is answered with, the first time and again. */
+import type { PeerAddress } from "../../peer-api/contract.js";
+import { parseDockerVm } from "../../peer-api/docker-vm.js";
+import type { Container, CreateResult } from "../contract.js";
+import { imageNotOffered, notRolledBack, outcomeUnknown, refused, rolledBack } from "./create-errors.js";
+import { ContainerError } from "../errors.js";
+import { intentName, nameOfKey } from "../names.js";
+import type { OutcomeRecord } from "../records.js";
+import { notTracked } from "./remove-errors.js";
+import { showAccess, showContainer, showSubject } from "../show.js";
+import type { TrackedState } from "../tracked-state.js";
+
+/**
+ * Answers a repeated request id as its first call was answered, whatever has become of it since.
+ *
+ * @param address of the node, which was the first call's too
+ * @throws {ContainerError}
+ */
+export function settledAnswer(
+  state: TrackedState,
+  outcome: Exclude<OutcomeRecord, { kind: "running" }>,
+  address: PeerAddress,
+): CreateResult {
+  switch (outcome.kind) {
+    case "tracked":
+      return shownResult(state, outcome.container, true);
+    case "unknown":
+      throw outcomeUnknown({ id: outcome.intent, address }, "no readable answer came to the first call");
+    case "refused": {
+      const { httpStatus, intent, image = "" } = outcome;
+      if (image !== "") throw imageNotOffered(image);
+      throw refused(httpStatus, intent === "" ? undefined : intentName(address, intent));
+    }
+    case "rolledBack":
+      throw rolledBack(nameOfKey(outcome.container), outcome.httpStatus);
+    case "notRolledBack":
+      throw notRolledBack(nameOfKey(outcome.container), outcome.httpStatus);
+    case "group":
+      throw new ContainerError("REQUEST_ID_REUSED", "request_id was used for another kind of call", {
+        field: "request_id",
+      });
+  }
+}
+
+/** Shows the container that was made, or how it ended since. @throws {ContainerError} CONTAINER_NOT_TRACKED */
+export function shownResult(state: TrackedState, key: string, isReplayed: boolean): CreateResult {
+  const record = state.get("container", key);
+  const container: Container | undefined =
+    showContainer(state, key, state.seenTimeMs(key)) ??
+    showSubject(state, { kind: "tombstone", subject: key });
+  if (container === undefined) throw notTracked(nameOfKey(key));
+  const described = parseDockerVm(state.get("secret", key)?.dockerVm);
+  const access = record === undefined ? undefined : showAccess(record, described);
+  return { container, access, isReplayed };
+}

@@ -1,0 +1,326 @@
+import { hash } from "node:crypto";
+import type { Logger } from "../../observability/logger.js";
+import { addressKey } from "../../peer-api/address.js";
+import type { ContainerOrder, StartAnswer } from "../../peer-api/contract.js";
+import { failpoint } from "../../system/failpoint.js";
+import { whileCallerStays } from "./caller.js";
+import { change, type ChangeDeps, type Draft } from "../change.js";
+import type { CallerOptions, CreateRequest, CreateResult, NodeDirectory, Reach } from "../contract.js";
+import { settledAnswer, shownResult } from "./create-answers.js";
+import { notRolledBack, outcomeUnknown, rolledBack } from "./create-errors.js";
+import { ContainerError } from "../errors.js";
+import {
+  begin,
+  noteOutcome,
+  requireSame,
+  settleCreated,
+  settleRefused,
+  settleUnanswered,
+} from "./intents.js";
+import { containerLimits } from "../limits.js";
+import { groupNotFound } from "../membership.js";
+import { containerKey, containerName, readGroupName } from "../names.js";
+import type { NodeCalls } from "./node-calls.js";
+import { commitOutcome } from "./outcome.js";
+import type { Hold, Owners } from "../sharing/owners.js";
+import type { ContainerRecord, IntentRecord, OutcomeRecord, RequestRecord } from "../records.js";
+import type { Removals } from "./removals.js";
+import type { SeenJournal } from "../sharing/seen-journal.js";
+import { showIntent, toSpecRecord } from "../show.js";
+import { checkSpec } from "./spec-grammar.js";
+import { Turns } from "./turns.js";
+import { untilShown } from "../sharing/until-shown.js";
+
+export interface CreatesDeps extends ChangeDeps {
+  readonly calls: NodeCalls;
+  readonly directory: NodeDirectory;
+  readonly removals: Removals;
+  readonly owners: Owners;
+  readonly journal: SeenJournal;
+  readonly logger: Logger;
+  readonly newIntentId: () => string;
+  /** Names this gateway among those that share the state. */
+  readonly gatewayId: string;
+  /** The gateway's own public key, one line of authorized_keys. */
+  readonly ownPublicKey: () => Promise<string>;
+  /** Aborted when no new work is taken. */
+  readonly draining: AbortSignal;
+  /** Aborted when the gateway stops. */
+  readonly stopping: AbortSignal;
+}
+
+/** What a repeated call asks for. */
+interface Asked {
+  readonly argumentsHash: string;
+  readonly requestId: string;
+  readonly address: Reach["address"];
+}
+
+/** A creation under way, for all who wait for it. */
+interface Creation {
+  readonly result: Promise<CreateResult>;
+  waitingCount: number;
+}
+
+/**
+ * The beginning of a container's life: an intent on disk before a byte is sent, and an outcome on disk for each.
+ *
+ * PENDING -> tracked, rolled back, failed (nothing was sent, or the node refused harmlessly) or UNKNOWN.
+ */
+export class Creates {
+  readonly #deps: CreatesDeps;
+  /** By request id, else by intent. */
+  readonly #running = new Map<string, Creation>();
+  /** Calls with the same request id begin one after the other. */
+  readonly #turns = new Turns();
+
+  constructor(deps: CreatesDeps) {
+    this.#deps = deps;
+  }
+
+  /** Calls under way, to wait for. */
+  get running(): readonly Promise<unknown>[] {
+    return [...this.#running.values()].map(({ result }) => result);
+  }
+
+  /** @throws {ContainerError}, {P2pError}, {PeerError}, {StoreError} */
+  async create(request: CreateRequest, { caller, signal }: CallerOptions): Promise<CreateResult> {
+    checkSpec(request.spec);
+    const group = request.group === "" ? "" : readGroupName(request.group, "group");
+    const reach = await this.#deps.directory.locate(request.node, caller);
+    const { requestId } = request;
+    const argumentsHash = hashOf(reach, request, group);
+    if (request.validateOnly) {
+      this.#requireGroup(group);
+      const preview = showIntent({ ...this.#intentOf(request, reach, group), createTimeMs: 0 });
+      return { container: { ...preview, name: "", etag: "" }, access: undefined, isReplayed: false };
+    }
+    const ownKey = await this.#ownKey();
+    for (;;) {
+      const begun = await this.#turns.take(requestId, () =>
+        this.#begin(this.#intentOf(request, reach, group), argumentsHash, ownKey, request),
+      );
+      if (!("outcome" in begun)) return await this.#wait(begun, signal);
+      const asked = { argumentsHash, requestId, address: reach.address };
+      const answer = await this.#answerAgain(begun, asked, signal);
+      if (answer !== "NEVER_ASKED") return answer;
+    }
+  }
+
+  /** @returns what an earlier call with the same request id left; then no node is asked */
+  async #begin(
+    intent: IntentRecord,
+    argumentsHash: string,
+    ownKey: string,
+    { keepOnNodeError }: CreateRequest,
+  ): Promise<RequestRecord | Creation> {
+    const hold = this.#deps.owners.hold({ kind: "intent", subject: intent.id });
+    let isCarriedOut = false;
+    try {
+      failpoint("create.checked");
+      const existing = await change(this.#deps, (draft) => {
+        const repeated = begin(draft, intent, argumentsHash, this.#deps.clock.nowMs());
+        // Who only asks for an earlier answer gets it, whatever has changed.
+        if (repeated === undefined) this.#requireRoom(intent.group);
+        return repeated;
+      });
+      if (existing !== undefined) return existing;
+      isCarriedOut = true;
+      failpoint("create.begun");
+      return this.#carryOut(intent, ownKey, keepOnNodeError, hold);
+    } finally {
+      if (!isCarriedOut) hold.release();
+    }
+  }
+
+  #intentOf({ spec, requestId }: CreateRequest, reach: Reach, group: string): IntentRecord {
+    return {
+      id: this.#deps.newIntentId(),
+      address: reach.address,
+      isAsTyped: reach.isAsTyped,
+      spec: toSpecRecord(spec),
+      group,
+      requestId,
+      state: "PENDING",
+      reason: "",
+      createTimeMs: this.#deps.clock.nowMs(),
+      owner: this.#deps.gatewayId,
+    };
+  }
+
+  #requireRoom(group: string): void {
+    if (this.#deps.draining.aborted) throw new ContainerError("DRAINING", "the gateway is about to stop");
+    if (this.#running.size >= containerLimits.maxCreates)
+      throw new ContainerError("TOO_MANY_CREATES", "too many containers are being created at once");
+    this.#requireGroup(group);
+  }
+
+  #requireGroup(group: string): void {
+    if (group !== "" && this.#deps.state.get("group", group) === undefined) throw groupNotFound(group);
+  }
+
+  /** Runs a creation to its end, whoever waits for it. */
+  #carryOut(intent: IntentRecord, ownKey: string, keepsOnNodeError: boolean, hold: Hold): Creation {
+    let tell!: (error: Error) => void;
+    const early = new Promise<never>((_, reject) => {
+      tell = reject;
+    });
+    // Without a request id and with nobody waiting, nobody can ever know the container.
+    const isUnknowable = (): boolean => intent.requestId === "" && creation.waitingCount === 0;
+    hold.markAsked();
+    const work = this.#ask(intent, orderOf(intent, ownKey), keepsOnNodeError, isUnknowable, tell);
+    const creation: Creation = { result: Promise.race([work, early]), waitingCount: 0 };
+    // Whoever asked may be gone: every outcome is written down, and none is an unhandled rejection.
+    creation.result.catch(() => undefined);
+    const key = intent.requestId === "" ? intent.id : intent.requestId;
+    this.#running.set(key, creation);
+    const forget = (): void => {
+      this.#running.delete(key);
+      hold.release();
+    };
+    work.then(forget, forget);
+    return creation;
+  }
+
+  async #wait(creation: Creation, signal: AbortSignal): Promise<CreateResult> {
+    creation.waitingCount += 1;
+    try {
+      return await whileCallerStays(creation.result, signal);
+    } finally {
+      creation.waitingCount -= 1;
+    }
+  }
+
+  /** @param tellEarly ends the wait of callers while the disk does not take the outcome */
+  async #ask(
+    intent: IntentRecord,
+    order: ContainerOrder,
+    keepsOnNodeError: boolean,
+    isUnknowable: () => boolean,
+    tellEarly: (error: Error) => void,
+  ): Promise<CreateResult> {
+    const { calls, clock, journal, logger, removals, stopping } = this.#deps;
+    const settle = async <T>(plan: (draft: Draft) => T): Promise<T> =>
+      await commitOutcome(this.#deps, plan, stopping, tellEarly);
+    let answer: StartAnswer;
+    failpoint("create.asking");
+    try {
+      answer = await calls.start(intent, order);
+    } catch (error) {
+      const failure = await settle((draft) => settleUnanswered(draft, intent, error));
+      failpoint("create.unanswered");
+      throw failure;
+    }
+    failpoint("create.answered");
+    if (answer.kind === "refused") {
+      const refusal = answer;
+      const failure = await settle((draft) => settleRefused(draft, intent, refusal));
+      failpoint("create.refused");
+      throw failure;
+    }
+    const { container: described } = answer;
+    const errorStatus = answer.kind === "createdWithError" ? answer.httpStatus : undefined;
+    const reason = errorStatus === undefined ? "" : "CREATED_WITH_ERROR";
+    await journal.note({ intent, described, reason, timeMs: clock.nowMs() });
+    failpoint("create.seen");
+    const record = await settle((draft) => settleCreated(draft, intent, described, reason));
+    journal.forget(intent.id);
+    failpoint("create.tracked");
+    if (record === undefined)
+      throw outcomeUnknown(intent, "the node named an id that another of its containers has");
+    const key = containerKey(record.address, record.id);
+    if (errorStatus !== undefined && !keepsOnNodeError)
+      throw await this.#rollBack(intent, key, record, errorStatus);
+    if (isUnknowable()) {
+      logger.warn(
+        { container: containerName(record.address, record.id) },
+        "its caller left: container removed again",
+      );
+      failpoint("create.abandoned");
+      await removals.removeTracked(key, "CALLER_GONE");
+    }
+    return shownResult(this.#deps.state, key, false);
+  }
+
+  /** Before anything is written down: a key that cannot be used is nobody's container. */
+  async #ownKey(): Promise<string> {
+    try {
+      return await this.#deps.ownPublicKey();
+    } catch (cause) {
+      throw new ContainerError(
+        "GATEWAY_KEY_UNUSABLE",
+        "the gateway's own SSH key cannot be used; its log says why",
+        {
+          cause,
+        },
+      );
+    }
+  }
+
+  /** @returns what to throw */
+  async #rollBack(
+    intent: IntentRecord,
+    key: string,
+    record: ContainerRecord,
+    httpStatus: number,
+  ): Promise<ContainerError> {
+    const name = containerName(record.address, record.id);
+    const note = async (kind: "rolledBack" | "notRolledBack"): Promise<void> => {
+      const outcome: OutcomeRecord = { kind, container: key, httpStatus };
+      await commitOutcome(this.#deps, (draft) => noteOutcome(draft, intent, outcome), this.#deps.stopping);
+    };
+    try {
+      await this.#deps.removals.removeTracked(key, "ROLLED_BACK");
+    } catch (error) {
+      await note("notRolledBack");
+      return notRolledBack(name, httpStatus, error);
+    }
+    failpoint("create.rolledBack");
+    await note("rolledBack");
+    return rolledBack(name, httpStatus);
+  }
+
+  /**
+   * Answers a repeated request id as the first call was, or will be, answered, by this gateway or another.
+   *
+   * @returns NEVER_ASKED: the first call ended before its node was asked
+   */
+  async #answerAgain(
+    { outcome }: RequestRecord,
+    asked: Asked,
+    signal: AbortSignal,
+  ): Promise<CreateResult | "NEVER_ASKED"> {
+    const { requestId } = asked;
+    if (outcome.kind !== "running") return settledAnswer(this.#deps.state, outcome, asked.address);
+    const creation = this.#running.get(requestId);
+    if (creation !== undefined) return { ...(await this.#wait(creation, signal)), isReplayed: true };
+    const settled = await this.#settled(requestId, signal);
+    if (settled === "NEVER_ASKED") return settled;
+    requireSame(settled, asked.argumentsHash);
+    return await this.#answerAgain(settled, asked, signal);
+  }
+
+  /** Waits for the outcome of a creation that another gateway has under way. */
+  async #settled(requestId: string, signal: AbortSignal): Promise<RequestRecord | "NEVER_ASKED"> {
+    const { state, stopping } = this.#deps;
+    const read = (): RequestRecord | "NEVER_ASKED" | undefined => {
+      const request = state.get("request", requestId);
+      if (request === undefined) return "NEVER_ASKED";
+      return request.outcome.kind === "running" ? undefined : request;
+    };
+    return await untilShown(state, read, stopping, signal);
+  }
+}
+
+/** Both keys log in: the caller's, and the gateway's for plugins. */
+function orderOf({ spec }: IntentRecord, ownKey: string): ContainerOrder {
+  const { portCount, gpu, image, baseImage, sshPublicKey } = spec;
+  const lines = sshPublicKey === "" || sshPublicKey === ownKey ? [ownKey] : [sshPublicKey, ownKey];
+  return { portCount, gpu, image, baseImage, sshPublicKey: lines.map((line) => `${line}\n`).join("") };
+}
+
+function hashOf({ address }: Reach, { spec, keepOnNodeError }: CreateRequest, group: string): string {
+  const { labels, ...plain } = spec;
+  const what = ["create", addressKey(address), plain, [...labels].sort(), group, keepOnNodeError];
+  return hash("sha256", JSON.stringify(what), "base64url");
+}

@@ -1,0 +1,131 @@
+/** What each answer of a node does to the intent that was written before it was asked. Pure plans. */
+import type { NodeContainer, StartAnswer } from "../../peer-api/contract.js";
+import { isContainerId } from "../../peer-api/docker-vm.js";
+import type { Draft } from "../change.js";
+import type { StateReason } from "../contract.js";
+import { imageNotOffered, outcomeUnknown, refused } from "./create-errors.js";
+import { ContainerError } from "../errors.js";
+import { containerLimits } from "../limits.js";
+import { enterGroup } from "../membership.js";
+import { containerKey, intentName } from "../names.js";
+import type { ContainerRecord, IntentRecord, OutcomeRecord, RequestRecord } from "../records.js";
+
+/**
+ * Writes down what is about to be asked.
+ *
+ * @returns what an earlier call with the same request id left; then nothing is written
+ * @throws {ContainerError} REQUEST_ID_REUSED
+ */
+export function begin(
+  draft: Draft,
+  intent: IntentRecord,
+  argumentsHash: string,
+  nowMs: number,
+): RequestRecord | undefined {
+  const { requestId } = intent;
+  if (requestId !== "") {
+    const existing = draft.get("request", requestId);
+    if (existing !== undefined && existing.expireTimeMs > nowMs) {
+      requireSame(existing, argumentsHash);
+      return existing;
+    }
+    draft.put("request", requestId, {
+      argumentsHash,
+      expireTimeMs: nowMs + containerLimits.requestIdKeptMs,
+      outcome: { kind: "running", intent: intent.id },
+    });
+  }
+  draft.put("intent", intent.id, intent);
+  return undefined;
+}
+
+/** No answer came, or none that can be read. @returns what to throw */
+export function settleUnanswered(draft: Draft, intent: IntentRecord, error: unknown): unknown {
+  const { wasSent } = error as { wasSent?: unknown };
+  // Only what is certain: nothing was sent. A fault of our own may have come up while the answer was read.
+  if (wasSent !== false) {
+    leaveUnknown(draft, intent, "CREATE_OUTCOME_UNKNOWN");
+    return outcomeUnknown(intent, "the request was sent, and no readable answer came", error);
+  }
+  draft.delete("intent", intent.id);
+  // It never reached the node: the same request id may try again.
+  if (intent.requestId !== "") draft.delete("request", intent.requestId);
+  return error;
+}
+
+/** The node refused and named no container. @returns what to throw */
+export function settleRefused(
+  draft: Draft,
+  intent: IntentRecord,
+  { httpStatus, mayRun, isImageUnknown }: Extract<StartAnswer, { kind: "refused" }>,
+): ContainerError {
+  if (mayRun) {
+    draft.put("intent", intent.id, { ...intent, state: "UNKNOWN", reason: "NODE_REFUSED_REQUEST" });
+    noteOutcome(draft, intent, { kind: "refused", httpStatus, intent: intent.id });
+    return refused(httpStatus, intentName(intent.address, intent.id));
+  }
+  draft.delete("intent", intent.id);
+  const image = isImageUnknown ? intent.spec.image : "";
+  noteOutcome(draft, intent, { kind: "refused", httpStatus, intent: "", image });
+  return image === "" ? refused(httpStatus, undefined) : imageNotOffered(image);
+}
+
+/**
+ * The node named a container: it is tracked from now on.
+ *
+ * @returns undefined if the id is another container's: the intent stays, as nobody knows which one this is
+ */
+export function settleCreated(
+  draft: Draft,
+  intent: IntentRecord,
+  described: NodeContainer,
+  reason: StateReason,
+): ContainerRecord | undefined {
+  const { address, isAsTyped, spec, group, createTimeMs } = intent;
+  const { id, ports, sshUsername } = described;
+  const key = containerKey(address, id);
+  if (!isContainerId(id) || draft.get("container", key) !== undefined) {
+    leaveUnknown(draft, intent, "DUPLICATE_ID");
+    return undefined;
+  }
+  const record: ContainerRecord = {
+    address,
+    id,
+    isAsTyped,
+    spec,
+    state: "TRACKED",
+    reason,
+    ports,
+    sshUsername,
+    createTimeMs,
+    isReachable: true,
+    lastSeenTimeMs: null,
+  };
+  draft.put("container", key, record);
+  draft.put("secret", key, { dockerVm: described.raw as never, ipAddressText: "" });
+  if (draft.get("tombstone", key) !== undefined) draft.delete("tombstone", key);
+  // The group may have ended or filled up while the node was building.
+  if (group !== "") enterGroup(draft, group, [{ key, address, id }], "skip");
+  draft.delete("intent", intent.id);
+  noteOutcome(draft, intent, { kind: "tracked", container: key });
+  return record;
+}
+
+function leaveUnknown(draft: Draft, intent: IntentRecord, reason: StateReason): void {
+  draft.put("intent", intent.id, { ...intent, state: "UNKNOWN", reason });
+  noteOutcome(draft, intent, { kind: "unknown", intent: intent.id, reason });
+}
+
+/** Keeps the answer for those who repeat the request id. */
+export function noteOutcome(draft: Draft, { requestId }: IntentRecord, outcome: OutcomeRecord): void {
+  const request = requestId === "" ? undefined : draft.get("request", requestId);
+  if (request !== undefined) draft.put("request", requestId, { ...request, outcome });
+}
+
+/** @throws {ContainerError} REQUEST_ID_REUSED */
+export function requireSame(existing: RequestRecord, argumentsHash: string): void {
+  if (existing.argumentsHash === argumentsHash) return;
+  throw new ContainerError("REQUEST_ID_REUSED", "request_id was used within 24 hours with other arguments", {
+    field: "request_id",
+  });
+}

@@ -1,0 +1,137 @@
+import { Slices } from "../../store/mirror/slices.js";
+import type { Clock } from "../../system/clock.js";
+import { failpoint } from "../../system/failpoint.js";
+import { change, type ChangeDeps, type Draft } from "../change.js";
+import { containerLimits } from "../limits.js";
+import { type OpenWork, OpenWorkIndex } from "../sharing/open-work.js";
+import type { ContainerRecord } from "../records.js";
+import { keyOfRecord } from "../show.js";
+
+/** Records put right by one commit. */
+const batch = 200;
+
+/**
+ * Settles what gateways left half-done when they ended: a creation that was asked for and has no outcome is UNKNOWN, a
+ * removal without one has failed. Neither is ever asked for again by us.
+ *
+ * @param isOwnerGone whether the gateway of that name does not run any more
+ */
+export async function settleUnfinished(
+  deps: ChangeDeps,
+  isOwnerGone: (owner: string) => boolean,
+): Promise<void> {
+  const open = new OpenWorkIndex(deps.state);
+  for (const owner of open.owners) if (isOwnerGone(owner)) await settleWork(deps, open.of(owner), owner);
+}
+
+/** Settles what one gateway left half-done. */
+export async function settleWork(deps: ChangeDeps, works: readonly OpenWork[], owner: string): Promise<void> {
+  for (const kind of ["intent", "container"] as const) {
+    for (const some of slices(works.filter((work) => work.kind === kind))) {
+      await change(deps, (draft) => {
+        for (const work of some) settleAsUnknown(draft, work, owner);
+      });
+      failpoint(kind === "intent" ? "recovery.intents" : "recovery.removals");
+    }
+  }
+}
+
+/** The node was asked, or may have been: what became of it nobody knows. */
+export function settleAsUnknown(draft: Draft, { kind, subject }: OpenWork, owner: string): void {
+  if (kind === "intent") {
+    const intent = draft.get("intent", subject);
+    if (intent?.state !== "PENDING" || intent.owner !== owner) return;
+    draft.put("intent", subject, { ...intent, state: "UNKNOWN", reason: "CREATE_OUTCOME_UNKNOWN" });
+    const request = intent.requestId === "" ? undefined : draft.get("request", intent.requestId);
+    if (request?.outcome.kind !== "running") return;
+    draft.put("request", intent.requestId, {
+      ...request,
+      outcome: { kind: "unknown", intent: subject, reason: "CREATE_OUTCOME_UNKNOWN" },
+    });
+    return;
+  }
+  const container = removingBy(draft, subject, owner);
+  if (container === undefined) return;
+  draft.put("container", subject, { ...container, state: "REMOVE_FAILED", reason: "REMOVE_OUTCOME_UNKNOWN" });
+}
+
+/** The node was not asked. */
+export function takeBack(draft: Draft, { kind, subject }: OpenWork, owner: string): void {
+  if (kind === "intent") {
+    const intent = draft.get("intent", subject);
+    if (intent?.owner !== owner) return;
+    draft.delete("intent", subject);
+    const { outcome } = (intent.requestId === "" ? undefined : draft.get("request", intent.requestId)) ?? {};
+    if (outcome !== undefined && "intent" in outcome && outcome.intent === subject)
+      draft.delete("request", intent.requestId);
+    return;
+  }
+  const container = removingBy(draft, subject, owner);
+  if (container !== undefined)
+    draft.put("container", subject, { ...container, state: "TRACKED", reason: "" });
+}
+
+/** @returns undefined if that gateway does not remove it */
+function removingBy(draft: Draft, key: string, owner: string): ContainerRecord | undefined {
+  const current = draft.get("container", key);
+  if (current?.state !== "REMOVING" || (current.owner ?? "") !== owner) return undefined;
+  const { owner: _, ...container } = current;
+  return container;
+}
+
+/** Clears away answers and tombstones whose time is over. */
+export async function sweep(deps: ChangeDeps): Promise<void> {
+  const { state, clock } = deps;
+  const nowMs = clock.nowMs();
+  const expired = await those(
+    state.named("request"),
+    ([, { expireTimeMs, outcome }]) => expireTimeMs <= nowMs && outcome.kind !== "running",
+    clock,
+  );
+  for (const some of slices(expired)) {
+    await change(deps, (draft) => {
+      for (const [id] of some) {
+        const request = draft.get("request", id);
+        if (request !== undefined && request.expireTimeMs <= nowMs) draft.delete("request", id);
+      }
+    });
+  }
+  const tombstones = await those(state.all("tombstone"), () => true, clock);
+  tombstones.sort((a, b) => b.removeTimeMs - a.removeTimeMs);
+  const old = tombstones.filter(
+    ({ removeTimeMs }, index) =>
+      index >= containerLimits.maxTombstones || removeTimeMs + containerLimits.tombstoneKeptMs <= nowMs,
+  );
+  for (const some of slices(old)) {
+    await change(deps, (draft) => {
+      for (const { container } of some) draft.delete("tombstone", keyOfRecord(container));
+    });
+  }
+  const ended = await those(
+    state.all("ended"),
+    ({ endTimeMs }) => endTimeMs + containerLimits.tombstoneKeptMs <= nowMs,
+    clock,
+  );
+  for (const some of slices(ended)) {
+    await change(deps, (draft) => {
+      for (const { id } of some) draft.delete("ended", id);
+    });
+  }
+}
+
+/** Looks through all records of a kind, in slices: there may be a hundred thousand of them, and of others between them. */
+async function those<T>(records: Iterable<T>, isWanted: (record: T) => boolean, clock: Clock): Promise<T[]> {
+  const turn = new Slices(clock);
+  const found: T[] = [];
+  for (const record of records) {
+    if (isWanted(record)) found.push(record);
+    if (turn.isOver) await turn.rest();
+  }
+  return found;
+}
+
+function slices<T>(all: readonly T[]): readonly (readonly T[])[] {
+  return Array.from({ length: Math.ceil(all.length / batch) }, (_, index) =>
+    all.slice(index * batch, (index + 1) * batch),
+  );
+}

@@ -1,0 +1,179 @@
+import type { Logger } from "../../observability/logger.js";
+import { change, type ChangeDeps } from "../change.js";
+import { containerLimits } from "../limits.js";
+import { type OpenWork, OpenWorkIndex, workKey } from "./open-work.js";
+import { commitOutcome } from "../life/outcome.js";
+import { keyOf } from "../records.js";
+import { settleAsUnknown, settleWork, takeBack } from "../life/recovery.js";
+import { Silence } from "./silence.js";
+
+export interface OwnersDeps extends ChangeDeps {
+  readonly logger: Logger;
+  /** Names this gateway among those that share the state. */
+  readonly gatewayId: string;
+  /** Whether other gateways use the state too. */
+  readonly isShared: boolean;
+  /** Aborted when the gateway stops: what is open then stays as it is. */
+  readonly stopping: AbortSignal;
+}
+
+/** A piece of work of this gateway, from before it is written down until its outcome is. */
+export interface Hold {
+  /** The node is about to be asked. */
+  markAsked(): void;
+  release(): void;
+}
+
+/**
+ * Who does what is under way, and whether they still do.
+ *
+ * While this gateway has work under way it rewrites its heartbeat, so that the others know; nothing is written for work
+ * that is done sooner. A gateway whose heartbeat stands still has died: its work is marked as of unknown outcome, and
+ * never done again. It may come back and bring the outcome all the same.
+ *
+ * Work that the state shows as ours and that nobody here does was begun by a commit whose answer was lost, before a node
+ * was asked: it is taken back.
+ */
+export class Owners {
+  readonly #deps: OwnersDeps;
+  readonly #index: OpenWorkIndex;
+  readonly #held = new Set<string>();
+  readonly #silence: Silence;
+  readonly #settling = new Set<Promise<void>>();
+  #beat = 0;
+  #cancelBeat: (() => void) | undefined;
+  #cancelLook: (() => void) | undefined;
+  #unsubscribe: () => void = () => undefined;
+  #isClosed = false;
+
+  constructor(deps: OwnersDeps) {
+    this.#deps = deps;
+    this.#index = new OpenWorkIndex(deps.state);
+    this.#silence = new Silence(deps.store, deps.clock, 2 * containerLimits.heartbeatMs);
+    this.#unsubscribe = deps.state.subscribe((update) => {
+      for (const work of this.#index.follow(update)) {
+        if (work.owner === deps.gatewayId && !this.#held.has(workKey(work))) this.#settleOwn(work, false);
+      }
+      this.#lookLater();
+    });
+    this.#lookLater();
+  }
+
+  /** Claims a piece of work, before its commit. */
+  hold(work: OpenWork): Hold {
+    const key = workKey(work);
+    this.#held.add(key);
+    this.#beatLater();
+    let wasAsked = false;
+    return {
+      markAsked: () => {
+        wasAsked = true;
+      },
+      release: () => {
+        this.#held.delete(key);
+        if (this.#index.has(this.#deps.gatewayId, work)) this.#settleOwn(work, wasAsked);
+        if (this.#held.size === 0) this.#rest();
+      },
+    };
+  }
+
+  /** Clears away heartbeats that nobody needs; a gateway that lives writes its own again. */
+  async sweep(): Promise<void> {
+    const busy = new Set(this.#index.owners);
+    const idle = [...this.#deps.state.named("heartbeat")].filter(
+      ([owner]) => owner !== this.#deps.gatewayId && !busy.has(owner),
+    );
+    if (idle.length === 0) return;
+    await change(this.#deps, (draft) => {
+      for (const [owner] of idle) draft.delete("heartbeat", owner);
+    });
+  }
+
+  /** Resolves when no timer and no commit of its own is left. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#unsubscribe();
+    this.#cancelBeat?.();
+    this.#cancelLook?.();
+    this.#rest();
+    await Promise.allSettled(this.#settling);
+  }
+
+  #beatLater(): void {
+    const { isShared, clock } = this.#deps;
+    if (!isShared || this.#cancelBeat !== undefined || this.#held.size === 0 || this.#isClosed) return;
+    this.#cancelBeat = clock.after(containerLimits.heartbeatMs, () => {
+      this.#cancelBeat = undefined;
+      if (this.#held.size === 0) return;
+      this.#run(() => this.#writeBeat());
+      this.#beatLater();
+    });
+  }
+
+  async #writeBeat(): Promise<void> {
+    const { gatewayId } = this.#deps;
+    this.#beat += 1;
+    const beat = this.#beat;
+    await change(this.#deps, (draft) => draft.put("heartbeat", gatewayId, { beat }));
+    // Its work may have ended while this one was on its way.
+    if (this.#held.size === 0) this.#rest();
+  }
+
+  /** Nothing is under way: the heartbeat ends, if there was one. */
+  #rest(): void {
+    this.#cancelBeat?.();
+    this.#cancelBeat = undefined;
+    const { state, gatewayId } = this.#deps;
+    if (state.get("heartbeat", gatewayId) === undefined) return;
+    this.#run(() => change(this.#deps, (draft) => draft.delete("heartbeat", gatewayId)));
+  }
+
+  #lookLater(): void {
+    const { isShared, clock } = this.#deps;
+    if (!isShared || this.#cancelLook !== undefined || this.#isClosed || this.#others().length === 0) return;
+    this.#cancelLook = clock.after(containerLimits.heartbeatMs, () => {
+      this.#run(async () => {
+        try {
+          this.#silence.keepOnly(this.#others().map((owner) => keyOf.heartbeat(owner)));
+          for (const owner of this.#others()) await this.#lookAt(owner);
+        } finally {
+          this.#cancelLook = undefined;
+          this.#lookLater();
+        }
+      });
+    });
+  }
+
+  #others(): readonly string[] {
+    return this.#index.owners.filter((owner) => owner !== this.#deps.gatewayId);
+  }
+
+  async #lookAt(owner: string): Promise<void> {
+    const key = keyOf.heartbeat(owner);
+    if ((await this.#silence.look(key)) < containerLimits.ownerSilenceMs) return;
+    const open = this.#index.of(owner);
+    this.#deps.logger.warn(
+      { owner, count: open.length },
+      "a gateway has died with work under way: its outcome is unknown",
+    );
+    await settleWork(this.#deps, open, owner);
+    await change(this.#deps, (draft) => draft.delete("heartbeat", owner));
+  }
+
+  #settleOwn(work: OpenWork, wasAsked: boolean): void {
+    const { gatewayId, stopping } = this.#deps;
+    if (stopping.aborted || this.#isClosed) return;
+    const settle = wasAsked ? settleAsUnknown : takeBack;
+    this.#run(() => commitOutcome(this.#deps, (draft) => settle(draft, work, gatewayId), stopping));
+  }
+
+  #run(work: () => Promise<unknown>): void {
+    const running = work().then(
+      () => undefined,
+      (error: unknown) =>
+        this.#deps.logger.debug({ err: error }, "work under way cannot be looked after now"),
+    );
+    this.#settling.add(running);
+    void running.finally(() => this.#settling.delete(running));
+  }
+}

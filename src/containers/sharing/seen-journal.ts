@@ -1,0 +1,116 @@
+import type { Logger } from "../../observability/logger.js";
+import type { NodeContainer } from "../../peer-api/contract.js";
+import type { Clock } from "../../system/clock.js";
+import { DiskTime } from "../../system/disk-time.js";
+import { LineJournal } from "../../system/line-journal.js";
+import type { StateReason } from "../contract.js";
+import { containerLimits } from "../limits.js";
+import type { IntentRecord } from "../records.js";
+
+/** What a node answered, before the state has it. Holds secrets. */
+export interface Seen {
+  readonly intent: IntentRecord;
+  readonly described: NodeContainer;
+  readonly reason: StateReason;
+  /** Wall clock of the answer, in milliseconds since 1970. */
+  readonly timeMs: number;
+}
+
+/**
+ * Keeps the ids of new containers on our own disk until the state has them: a store on another machine may go just after
+ * the node has answered, and this gateway after it.
+ */
+export interface SeenJournal {
+  /** What an earlier run of this gateway left. */
+  readonly left: readonly Seen[];
+  /** Resolves when it is on the disk, or cannot be: then the log says so, and the commit is tried all the same. */
+  note(seen: Seen): Promise<void>;
+  /** The state has it. */
+  forget(intentId: string): void;
+  close(): Promise<void>;
+}
+
+/** For a store on our own disk: its commit is the journal. */
+export const noJournal: SeenJournal = {
+  left: [],
+  note: () => Promise.resolve(),
+  forget: () => undefined,
+  close: () => Promise.resolve(),
+};
+
+/** @throws {FileError} it cannot be read or written */
+export async function openSeenJournal(path: string, logger: Logger, clock: Clock): Promise<SeenJournal> {
+  const file = new LineJournal(path);
+  const left = leftOpen(await file.read(), logger).filter(({ timeMs }) => {
+    const isFresh = clock.nowMs() - timeMs < containerLimits.journalKeptMs;
+    if (!isFresh)
+      logger.warn({}, "an outcome in the local journal is too old to be told to the state: dropped");
+    return isFresh;
+  });
+  await file.rewrite(left.map(lineOf));
+  return new FileSeenJournal(file, left, logger);
+}
+
+class FileSeenJournal implements SeenJournal {
+  readonly left: readonly Seen[];
+  readonly #file: LineJournal;
+  readonly #logger: Logger;
+  readonly #diskTime = new DiskTime(containerLimits.journalMs);
+  readonly #open: Map<string, string>;
+
+  constructor(file: LineJournal, left: readonly Seen[], logger: Logger) {
+    this.left = left;
+    this.#file = file;
+    this.#logger = logger;
+    this.#open = new Map(left.map((seen) => [seen.intent.id, lineOf(seen)]));
+  }
+
+  async note(seen: Seen): Promise<void> {
+    const line = lineOf(seen);
+    this.#open.set(seen.intent.id, line);
+    await this.#try(async () => {
+      if (this.#file.byteCount > containerLimits.maxJournalBytes)
+        await this.#file.rewrite([...this.#open.values()]);
+      else await this.#file.append(line, true);
+    });
+  }
+
+  forget(intentId: string): void {
+    if (!this.#open.delete(intentId)) return;
+    void this.#try(async () => {
+      if (this.#open.size === 0) await this.#file.clear();
+      else await this.#file.append(JSON.stringify({ done: intentId }), false);
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#try(() => this.#file.close());
+  }
+
+  async #try(work: () => Promise<void>): Promise<void> {
+    try {
+      await this.#diskTime.limit(work);
+    } catch (error) {
+      this.#logger.error(
+        { err: error },
+        "the local journal cannot be written: an outcome rests on the state alone",
+      );
+    }
+  }
+}
+
+const lineOf = (seen: Seen): string => JSON.stringify({ seen });
+
+function leftOpen(lines: readonly string[], logger: Logger): readonly Seen[] {
+  const open = new Map<string, Seen>();
+  for (const line of lines) {
+    try {
+      const { seen, done } = JSON.parse(line) as { readonly seen?: Seen; readonly done?: string };
+      if (seen !== undefined) open.set(seen.intent.id, seen);
+      else if (done !== undefined) open.delete(done);
+    } catch {
+      logger.warn({}, "a line of the local journal cannot be read: passed over");
+    }
+  }
+  return [...open.values()];
+}

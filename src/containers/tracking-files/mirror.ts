@@ -1,0 +1,82 @@
+import { randomUUID } from "node:crypto";
+import type { Logger } from "../../observability/logger.js";
+import { StoreError } from "../../store/errors.js";
+import { change, type ChangeDeps } from "../change.js";
+import { fileImports } from "./file-imports.js";
+import { MirroredState } from "./mirrored-state.js";
+import type { OpenResult } from "./contract.js";
+import { TrackingFiles, type TrackingFilesOptions } from "./tracking-files.js";
+
+export interface MirrorDeps {
+  readonly trackingFiles: Pick<TrackingFilesOptions, "containersPath" | "groups" | "ledgerPath">;
+  /** Whether a damaged tracking file that was never imported may be given up. */
+  readonly acceptsLoss: boolean;
+}
+
+export interface Mirror {
+  /** @throws {StoreError} STATE_READ_ONLY: a file that was never imported cannot be read */
+  requireWritable(): void;
+  /** Resolves when the files say what the state says, as far as they can be written. */
+  close(): Promise<void>;
+}
+
+/**
+ * Joins the state with the tracking files. An empty state waits for its import; another one serves meanwhile.
+ *
+ * @throws {StoreError} what was imported cannot be committed
+ */
+export async function openMirror(
+  { trackingFiles, acceptsLoss }: MirrorDeps,
+  base: ChangeDeps & { readonly logger: Logger },
+): Promise<Mirror> {
+  const { state, clock, logger } = base;
+  const lineage = await lineageOf(base);
+  let files: TrackingFiles | undefined;
+  const unsubscribe = state.subscribe(() => files?.noteCommit());
+  let obstacle: Extract<OpenResult, { kind: "read-only" }> | undefined;
+  const open = async (): Promise<void> => {
+    const mirrored = await MirroredState.open(state, lineage, clock);
+    files = new TrackingFiles({
+      ...trackingFiles,
+      state: mirrored,
+      importChanges: fileImports(base),
+      logger,
+      clock,
+    });
+    const result = await files.open({ acceptsLoss });
+    if (result.kind === "mirroring") return;
+    obstacle = result;
+    logger.error(
+      { file: result.file, failure: result.failure },
+      "READ ONLY: a tracking file cannot be read and was never imported; mend it, or start with --accept-loss",
+    );
+  };
+  const opening = open();
+  if (state.containerCount === 0) await opening;
+  else opening.catch((error: unknown) => logger.error({ err: error }, "the tracking files are not mirrored"));
+  return {
+    requireWritable() {
+      if (obstacle === undefined) return;
+      const hint = obstacle.failure === "DAMAGED" ? "; a restart with --accept-loss gives it up" : "";
+      throw new StoreError(
+        "STATE_READ_ONLY",
+        `the file of ${obstacle.file} cannot be read: ${obstacle.why}${hint}`,
+      );
+    },
+    async close() {
+      await opening.catch(() => undefined);
+      unsubscribe();
+      await files?.close();
+    },
+  };
+}
+
+async function lineageOf(base: ChangeDeps): Promise<string> {
+  return await change(base, (draft) => {
+    const known = draft.get("lineage", "state");
+    if (known !== undefined) return known.id;
+    const id = randomUUID();
+    draft.put("lineage", "state", { id });
+    return id;
+  });
+}

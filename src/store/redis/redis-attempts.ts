@@ -1,0 +1,72 @@
+import type { Clock } from "../../system/clock.js";
+import { StoreError } from "../errors.js";
+import type { RedisConnection } from "./redis-connection.js";
+import { ConnectionLostError, isPassing, RefusedError, toRedisStoreError } from "./redis-errors.js";
+import type { RedisLink } from "./redis-link.js";
+
+export interface AttemptLimits {
+  /** How long to ask again, from the first failure on, when nothing was done and the cause may pass, in milliseconds. */
+  readonly patienceMs: number;
+  /** How long to ask again when a command left and no answer came, in milliseconds. */
+  readonly unknownMs: number;
+}
+
+/** A call that Redis may be asked for again and again without harm. */
+export interface Attempt<T> {
+  readonly link: RedisLink;
+  readonly clock: Clock;
+  readonly limits: AttemptLimits;
+  /** Asks once; `attempt` counts from 1. */
+  readonly ask: (connection: RedisConnection, attempt: number) => Promise<T>;
+  /** Told before each repetition. */
+  readonly onRepeat?: () => void;
+  /** For the error. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+const firstPauseMs = 20;
+const lastPauseMs = 500;
+
+/**
+ * Asks Redis until it answers, within bounds.
+ *
+ * As long as nothing left, or Redis said that it did nothing, giving up is safe and comes soon. Once a command left without
+ * an answer, only another answer tells what became of it: that is waited for longer, and if none comes, the error says so.
+ *
+ * @throws {StoreError} metadata `outcome`: `not_done` or `unknown`
+ */
+export async function askUntilAnswered<T>(attempt: Attempt<T>): Promise<T> {
+  const { link, clock, limits } = attempt;
+  let failedMs: number | undefined;
+  let pauseMs = firstPauseMs;
+  let isUnknown = false;
+  for (let count = 1; ; count += 1) {
+    try {
+      return await attempt.ask(await link.connection(), count);
+    } catch (error) {
+      if (error instanceof ConnectionLostError && error.wasSent) isUnknown = true;
+      // A replica by now: the name may lead to another server, the connection never will.
+      if (error instanceof RefusedError && error.code === "READONLY") link.drop(error);
+      const limitMs = isUnknown ? limits.unknownMs : limits.patienceMs;
+      failedMs ??= clock.monotonicMs();
+      const isOver = clock.monotonicMs() - failedMs + pauseMs > limitMs;
+      if (isOver || error instanceof StoreError || !(isUnknown || isPassing(error))) {
+        throw finalError(error, isUnknown, attempt.metadata);
+      }
+    }
+    await new Promise<void>((resolve) => void clock.after(pauseMs, resolve));
+    pauseMs = Math.min(pauseMs * 2, lastPauseMs);
+    attempt.onRepeat?.();
+  }
+}
+
+function finalError(
+  error: unknown,
+  isUnknown: boolean,
+  metadata: Readonly<Record<string, string>> = {},
+): StoreError {
+  const failure = toRedisStoreError(error, { ...metadata, outcome: isUnknown ? "unknown" : "not_done" });
+  if (!isUnknown) return failure;
+  const words = `${failure.message}; what became of it is not known`;
+  return new StoreError("STATE_STORE_UNAVAILABLE", words, { metadata: failure.metadata, cause: error });
+}

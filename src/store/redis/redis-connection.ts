@@ -1,0 +1,145 @@
+import type { createClient } from "redis";
+import type { Clock } from "../../system/clock.js";
+import { ConnectionLostError, RefusedError } from "./redis-errors.js";
+
+export type RedisReply = string | number | null | readonly RedisReply[];
+
+export interface ConnectionOptions {
+  /** `redis://` or `rediss://`, with user, password and database. */
+  readonly url: string;
+  /** From the first packet until Redis has let us in, in milliseconds. */
+  readonly connectTimeoutMs: number;
+  /** While commands wait, a reply comes at least so often, in milliseconds; else the connection is cut. */
+  readonly replyTimeoutMs: number;
+  readonly clock: Clock;
+}
+
+type Client = ReturnType<typeof createClient>;
+
+/**
+ * One connection to Redis, for as long as it lives. It is never mended: what was on its way when it failed must be judged
+ * by those who sent it.
+ *
+ * node-redis would reconnect and resend by itself, and its own time-out ends when a command is written (6.3.1, read): a
+ * commit could then run long after its caller was told that it did not.
+ */
+export class RedisConnection {
+  readonly #client: Client;
+  readonly #isErrorReply: (error: unknown) => error is Error;
+  readonly #options: ConnectionOptions;
+  readonly #socket: AbortController;
+  #outstanding = 0;
+  #lastReplyMs = 0;
+  #stopWatch: (() => void) | undefined;
+  #failure: unknown;
+  #isEnded = false;
+
+  private constructor(
+    client: Client,
+    isErrorReply: (error: unknown) => error is Error,
+    socket: AbortController,
+    options: ConnectionOptions,
+  ) {
+    this.#client = client;
+    this.#isErrorReply = isErrorReply;
+    this.#socket = socket;
+    this.#options = options;
+  }
+
+  /** @throws {ConnectionLostError}, {RefusedError} */
+  static async open(options: ConnectionOptions, signal: AbortSignal): Promise<RedisConnection> {
+    // When it is needed: it takes longer to load than the rest of this room.
+    const { createClient: makeClient, ErrorReply } = await import("redis");
+    const socket = new AbortController();
+    const client = makeClient({
+      url: options.url,
+      RESP: 2,
+      // A command that waits for a connection would run after its caller has given up.
+      disableOfflineQueue: true,
+      disableClientInfo: true,
+      maintNotifications: "disabled",
+      commandOptions: { timeout: 0 },
+      socket: { connectTimeout: options.connectTimeoutMs, reconnectStrategy: false, signal: socket.signal },
+    }) as Client;
+    const isErrorReply = (error: unknown): error is Error => error instanceof ErrorReply;
+    const connection = new RedisConnection(client, isErrorReply, socket, options);
+    client.on("error", (error) => connection.end(error));
+    const end = (): void => connection.end(new Error("closed"));
+    signal.addEventListener("abort", end);
+    const stopTimer = options.clock.after(options.connectTimeoutMs, () =>
+      connection.end(new Error(`no connection within ${options.connectTimeoutMs} ms`)),
+    );
+    try {
+      signal.throwIfAborted();
+      await client.connect();
+      if (connection.isEnded) throw connection.#failure;
+      // One round trip before anything that matters: a proxy may take the connection with no Redis behind it, and what
+      // is sent then has an unknown end. It also brings LOADING, BUSY and NOAUTH to light.
+      await connection.send(["PING"]);
+      return connection;
+    } catch (error) {
+      connection.end(error);
+      if (error instanceof RefusedError) throw error;
+      if (isErrorReply(error)) throw new RefusedError(error.message);
+      throw new ConnectionLostError(wordsOf(connection.#failure), false, error);
+    } finally {
+      stopTimer();
+      signal.removeEventListener("abort", end);
+    }
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
+  /** @throws {ConnectionLostError}, {RefusedError} */
+  async send(words: readonly string[]): Promise<RedisReply> {
+    if (this.#isEnded) throw new ConnectionLostError(wordsOf(this.#failure), false, this.#failure);
+    if (this.#outstanding === 0) this.#lastReplyMs = this.#options.clock.monotonicMs();
+    this.#outstanding += 1;
+    this.#stopWatch ??= this.#watch(this.#options.replyTimeoutMs);
+    try {
+      return await this.#client.sendCommand<RedisReply>(words);
+    } catch (error) {
+      if (this.#isErrorReply(error)) throw new RefusedError(error.message);
+      this.end(error);
+      throw new ConnectionLostError(wordsOf(this.#failure), true, error);
+    } finally {
+      this.#outstanding -= 1;
+      this.#lastReplyMs = this.#options.clock.monotonicMs();
+    }
+  }
+
+  /** Cuts the connection at once. What waits for a reply fails. */
+  end(failure: unknown): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#failure = failure;
+    this.#stopWatch?.();
+    this.#client.destroy();
+    // While node-redis connects, `destroy` knows no socket yet.
+    this.#socket.abort();
+  }
+
+  #watch(delayMs: number): () => void {
+    return this.#options.clock.after(delayMs, () => {
+      // What arrived while this process was held up is read first.
+      setImmediate(() => this.#look());
+    });
+  }
+
+  #look(): void {
+    this.#stopWatch = undefined;
+    if (this.#outstanding === 0 || this.#isEnded) return;
+    const { replyTimeoutMs, clock } = this.#options;
+    const quietMs = clock.monotonicMs() - this.#lastReplyMs;
+    if (quietMs >= replyTimeoutMs) this.end(new Error(`no reply within ${replyTimeoutMs} ms`));
+    else this.#stopWatch = this.#watch(replyTimeoutMs - quietMs);
+  }
+}
+
+const wordsOf = (failure: unknown): string => {
+  const { code, message } = (failure ?? {}) as { code?: unknown; message?: unknown };
+  if (typeof code === "string") return code;
+  return typeof message === "string" && message !== "" ? message : "the connection was cut";
+};

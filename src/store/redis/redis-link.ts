@@ -1,0 +1,58 @@
+import { StoreError } from "../errors.js";
+import { type ConnectionOptions, RedisConnection } from "./redis-connection.js";
+
+/** The way to Redis: one connection at a time, made when it is asked for. */
+export class RedisLink {
+  readonly #options: ConnectionOptions;
+  readonly #closed = new AbortController();
+  #current: RedisConnection | undefined;
+  #opening: Promise<RedisConnection> | undefined;
+  #opened = 0;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+  }
+
+  get isConnected(): boolean {
+    return this.#current?.isEnded === false;
+  }
+
+  /** How often a connection was made after the first one. */
+  get reconnects(): number {
+    return Math.max(0, this.#opened - 1);
+  }
+
+  /** @throws {ConnectionLostError}, {RefusedError}; {StoreError} STATE_STORE_UNAVAILABLE once closed */
+  async connection(): Promise<RedisConnection> {
+    if (this.#current?.isEnded === false) return this.#current;
+    if (this.#closed.signal.aborted) throw closedError();
+    this.#opening ??= this.#open();
+    return await this.#opening;
+  }
+
+  /** Cuts the connection; the next one leads to where the name leads by then. */
+  drop(failure: unknown): void {
+    this.#current?.end(failure);
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+    this.#current?.end(new Error("closed"));
+    await this.#opening?.catch(() => undefined);
+  }
+
+  async #open(): Promise<RedisConnection> {
+    try {
+      const connection = await RedisConnection.open(this.#options, this.#closed.signal);
+      this.#current = connection;
+      this.#opened += 1;
+      if (this.#closed.signal.aborted) connection.end(new Error("closed"));
+      return connection;
+    } finally {
+      this.#opening = undefined;
+    }
+  }
+}
+
+export const closedError = (): StoreError =>
+  new StoreError("STATE_STORE_UNAVAILABLE", "the state store is closed");

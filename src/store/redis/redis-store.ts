@@ -1,0 +1,312 @@
+import { randomBytes } from "node:crypto";
+import type { Logger } from "../../observability/logger.js";
+import { type Clock, systemClock } from "../../system/clock.js";
+import { splitRecord } from "../change-rows.js";
+import type {
+  ChangeSet,
+  Commit,
+  CommitResult,
+  Revision,
+  Snapshot,
+  StateStore,
+  StoredRecord,
+} from "../contract.js";
+import { type EncodedCommit, encodeCommit, requireKey, requireReplacedBytes } from "../encoding.js";
+import { StoreError } from "../errors.js";
+import { Gate } from "./gate.js";
+import { type HistoryLimits, redisLimits, storeLimits } from "../limits.js";
+import { askUntilAnswered, type Attempt } from "./redis-attempts.js";
+import type { RedisConnection, RedisReply } from "./redis-connection.js";
+import { ConnectionLostError } from "./redis-errors.js";
+import { RedisFeed } from "./redis-feed.js";
+import { type RedisKeys, redisKeys } from "./redis-keys.js";
+import { closedError, RedisLink } from "./redis-link.js";
+import { loadFrom } from "./redis-load.js";
+import { readLog } from "./redis-log.js";
+import { loadRedisScripts, type RedisScripts } from "./redis-scripts.js";
+import { checkServer } from "./redis-settings.js";
+import { makeRevision } from "../revision.js";
+
+export interface RedisStoreOptions {
+  /** `redis://[user[:password]@]host[:port][/database]`, or `rediss://` for TLS. */
+  readonly url: string;
+  /** Gateways of one namespace share one state. Letters, digits, `.`, `-`, `_`; at most 64. */
+  readonly namespace: string;
+  readonly logger: Logger;
+  readonly clock?: Clock;
+  /** @default storeLimits */
+  readonly history?: HistoryLimits;
+  /** `redisLimits` says what each is; in milliseconds. */
+  readonly connectTimeoutMs?: number;
+  readonly replyTimeoutMs?: number;
+  readonly commitTimeoutMs?: number;
+  readonly patienceMs?: number;
+  readonly feedWaitMs?: number;
+}
+
+/** Counters since the store was opened. */
+export interface RedisStoreStats {
+  readonly isConnected: boolean;
+  readonly commits: number;
+  readonly conflicts: number;
+  /** Commits asked for again because a reply was lost or Redis refused for a moment. */
+  readonly repeats: number;
+  /** Connections made anew, of both. */
+  readonly reconnects: number;
+  /** Commits that failed. */
+  readonly failures: number;
+  /** The state is gone: flushed, or another Redis. Nothing is written until it was loaded anew. */
+  readonly isGone: boolean;
+  /** Age of the latest change when it arrived, in milliseconds; undefined before the first. */
+  readonly lagMs: number | undefined;
+}
+
+export interface RedisStore extends StateStore {
+  readonly stats: RedisStoreStats;
+}
+
+/** The layout of the keys. A newer one is refused: an older program would drop what it does not know. */
+const schemaVersion = "1";
+
+/**
+ * Opens the state that gateways share in Redis; makes it if there is none.
+ *
+ * @throws {StoreError} STATE_STORE_UNAVAILABLE, STATE_UNREADABLE, STATE_READ_ONLY, DISK_FULL
+ */
+export async function openRedisStore(options: RedisStoreOptions): Promise<RedisStore> {
+  requireUrl(options.url);
+  const store = new SharedStore(options, redisKeys(options.namespace), loadRedisScripts());
+  try {
+    await store.open();
+    return store;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** The URL holds the password: it stands in no error. */
+function requireUrl(url: string): void {
+  if (!URL.canParse(url) || !/^rediss?:$/.test(new URL(url).protocol)) {
+    throw new StoreError("STATE_STORE_UNAVAILABLE", "the URL of Redis begins with redis:// or rediss://");
+  }
+}
+
+class SharedStore implements RedisStore {
+  readonly #keys: RedisKeys;
+  readonly #scripts: RedisScripts;
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #history: HistoryLimits;
+  readonly #limits: { patienceMs: number; commitTimeoutMs: number; connectTimeoutMs: number };
+  readonly #link: RedisLink;
+  readonly #feedLink: RedisLink;
+  readonly #feed: RedisFeed;
+  readonly #gate = new Gate(redisLimits.maxCommitsUnderWay, redisLimits.maxBytesUnderWay);
+  readonly #underWay = new Set<Promise<unknown>>();
+  readonly #counts = { commits: 0, conflicts: 0, repeats: 0, failures: 0 };
+  #isGone = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: RedisStoreOptions, keys: RedisKeys, scripts: RedisScripts) {
+    this.#keys = keys;
+    this.#scripts = scripts;
+    this.#logger = options.logger;
+    const clock = options.clock ?? systemClock;
+    this.#clock = clock;
+    const { historyCommits: commits, historyBytes: bytes } = storeLimits;
+    this.#history = options.history ?? { commits, bytes };
+    const limits = { ...redisLimits, ...options };
+    const { connectTimeoutMs, replyTimeoutMs, feedWaitMs: waitMs } = limits;
+    this.#limits = limits;
+    const way = { url: options.url, connectTimeoutMs, clock };
+    this.#link = new RedisLink({ ...way, replyTimeoutMs });
+    this.#feedLink = new RedisLink({ ...way, replyTimeoutMs: waitMs + replyTimeoutMs });
+    const read = async (after: number) =>
+      await this.#ask(async (connection) => {
+        const part = await readLog(connection, { scripts, keys }, after);
+        this.#see(part.head !== undefined);
+        return part;
+      });
+    const { commits: historyCommits } = this.#history;
+    this.#feed = new RedisFeed({ link: this.#feedLink, scripts, keys, clock, waitMs, historyCommits, read });
+  }
+
+  get stats(): RedisStoreStats {
+    return {
+      ...this.#counts,
+      isConnected: this.#link.isConnected,
+      isGone: this.#isGone,
+      reconnects: this.#link.reconnects + this.#feedLink.reconnects,
+      lagMs: this.#feed.lagMs,
+    };
+  }
+
+  /** Waits for Redis, judges it, and finds or makes the state. */
+  async open(): Promise<void> {
+    await this.#ask(async (connection) => {
+      await checkServer(connection, this.#logger);
+      await this.#prepare(connection);
+    }, this.#limits.connectTimeoutMs);
+  }
+
+  async load(): Promise<Snapshot> {
+    this.#requireOpen();
+    return await this.#ask(async (connection) => {
+      // Where the state is gone, a new one begins here: who loads knows what was there before, and can bring it back.
+      await this.#prepare(connection);
+      this.#see(true);
+      return await loadFrom(connection, { scripts: this.#scripts, keys: this.#keys }, () =>
+        this.#requireOpen(),
+      );
+    });
+  }
+
+  async get(key: string): Promise<StoredRecord | undefined> {
+    this.#requireOpen();
+    requireKey(key);
+    const stored = await this.#ask(async (connection) => {
+      if (this.#isGone) await this.#requireState(connection);
+      return await connection.send(["HGET", this.#keys.records, key]);
+    });
+    return typeof stored === "string" ? { key, ...splitRecord(stored) } : undefined;
+  }
+
+  async commit(commit: Commit): Promise<CommitResult> {
+    this.#requireOpen();
+    const encoded = encodeCommit(commit);
+    const underWay = this.#gate.pass(encoded.bytes, async () => await this.#commit(encoded));
+    this.#underWay.add(underWay);
+    try {
+      const result = await underWay;
+      if (result.kind === "committed") this.#feed.expect(result.revision);
+      this.#counts[result.kind === "committed" ? "commits" : "conflicts"] += 1;
+      return result;
+    } catch (error) {
+      this.#counts.failures += 1;
+      throw error;
+    } finally {
+      this.#underWay.delete(underWay);
+    }
+  }
+
+  async *changes(after: Revision, signal: AbortSignal): AsyncGenerator<ChangeSet, void, undefined> {
+    this.#requireOpen();
+    yield* this.#feed.changes(after, signal);
+  }
+
+  async close(): Promise<void> {
+    this.#closing ??= this.#close();
+    await this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#feed.close();
+    await Promise.allSettled(this.#underWay);
+    await this.#link.close();
+  }
+
+  #requireOpen(): void {
+    if (this.#closing !== undefined) throw closedError();
+  }
+
+  /** Asks for what changes nothing. */
+  async #ask<T>(ask: Attempt<T>["ask"], patienceMs = this.#limits.patienceMs): Promise<T> {
+    const limits = { patienceMs, unknownMs: patienceMs };
+    return await askUntilAnswered({ link: this.#link, clock: this.#clock, limits, ask });
+  }
+
+  async #prepare(connection: RedisConnection): Promise<void> {
+    const { records, log, operations, meta } = this.#keys;
+    const keys = [records, log, operations, meta];
+    const reply = await this.#scripts.open.run(connection, keys, [schemaVersion, makeRevision(0)]);
+    const [kind, schema] = wordsOf(reply);
+    if (kind === "damaged") {
+      throw new StoreError(
+        "STATE_UNREADABLE",
+        "parts of the state in Redis are missing; the rest stays as it is",
+      );
+    }
+    if (schema === schemaVersion) return;
+    const words = `the state in Redis was written by another version (schema ${schema}, this one knows ${schemaVersion})`;
+    throw new StoreError("STATE_UNREADABLE", words, { metadata: { schema: String(schema) } });
+  }
+
+  async #commit(commit: EncodedCommit): Promise<CommitResult> {
+    const nonce = randomBytes(8).toString("hex");
+    const { records, log, operations, meta, mark } = this.#keys;
+    const keys = [records, log, operations, meta, mark(nonce)];
+    const timeMs = String(this.#clock.nowMs());
+    const { patienceMs, commitTimeoutMs } = this.#limits;
+    return await askUntilAnswered({
+      link: this.#link,
+      clock: this.#clock,
+      limits: { patienceMs, unknownMs: commitTimeoutMs },
+      metadata: { operationId: commit.operationId },
+      onRepeat: () => (this.#counts.repeats += 1),
+      ask: async (connection, attempt) => {
+        const args = argumentsFor(commit, { nonce, attempt, timeMs, history: this.#history });
+        const result = toResult(await this.#scripts.commit.run(connection, keys, args));
+        this.#see(result !== "gone");
+        if (result === "gone") throw goneError();
+        return result;
+      },
+    });
+  }
+
+  /** Nothing is read or written one by one where the state is gone: what is not there was not removed. */
+  async #requireState(connection: RedisConnection): Promise<void> {
+    const { head } = await readLog(connection, { scripts: this.#scripts, keys: this.#keys }, 0, 0);
+    this.#see(head !== undefined);
+    if (head === undefined) throw goneError();
+  }
+
+  #see(isThere: boolean): void {
+    if (this.#isGone === isThere) {
+      if (isThere) this.#logger.info({}, "the state in Redis is back");
+      else this.#logger.error({}, "the state in Redis is gone; nothing is written until it was loaded anew");
+    }
+    this.#isGone = !isThere;
+  }
+}
+
+const goneError = (): StoreError =>
+  new StoreError(
+    "STATE_STORE_UNAVAILABLE",
+    "the state in Redis is gone (flushed, or another Redis); nothing is written until it was loaded anew",
+  );
+
+interface AttemptParts {
+  readonly nonce: string;
+  readonly attempt: number;
+  readonly timeMs: string;
+  readonly history: HistoryLimits;
+}
+
+/** What redis-commit.lua takes. */
+function argumentsFor(commit: EncodedCommit, { nonce, attempt, timeMs, history }: AttemptParts): string[] {
+  const { commits, bytes } = history;
+  const numbers = [commits, bytes, storeLimits.maxReplacedBytes, commit.expect.length, commit.put.length];
+  const args = [commit.operationId, nonce, String(attempt), timeMs, ...numbers.map(String)];
+  for (const { key, revision } of commit.expect) args.push(key, revision ?? "");
+  for (const { key, json } of commit.put) args.push(key, json);
+  args.push(...commit.delete);
+  return args;
+}
+
+/** What redis-commit.lua gives. */
+function toResult(reply: RedisReply): CommitResult | "gone" {
+  const [kind, first = "", second = "", third = ""] = wordsOf(reply);
+  if (kind === "committed") return { kind, revision: first };
+  if (kind === "conflict") {
+    return { kind, key: first, revision: second === "" ? undefined : second, storeRevision: third };
+  }
+  if (kind === "too_large") requireReplacedBytes(Number(first));
+  if (kind === "void") throw new ConnectionLostError("a later attempt was answered", true);
+  if (kind === "gone") return "gone";
+  throw new StoreError("STATE_UNREADABLE", "Redis answers what the script does not say");
+}
+
+function wordsOf(reply: RedisReply): readonly string[] {
+  return Array.isArray(reply) ? reply.map(String) : [];
+}
