@@ -124,7 +124,7 @@ describe("containers, from one process to the next", () => {
     await gateway.ended;
     const tracked = JSON.parse((await run("--tc")).out) as { TrackContainer: { ID: string }[] };
     expect(tracked.TrackContainer.map(({ ID }) => ID)).toEqual([kept]);
-    expect(JSON.parse((await run("--group", group)).out)).toEqual({ ID: group, TrackContainer: null });
+    expect(JSON.parse((await run("--group", group)).out)).toEqual({ ID: group, TrackContainer: [] });
   }, 60_000);
 });
 

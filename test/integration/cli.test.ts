@@ -166,11 +166,11 @@ describe("what goes wrong", () => {
     [["--zap"], "unknown flag --zap; `p2prc --help` lists all"],
     [
       ["sevre"],
-      'unknown word "sevre"; words are serve, crawl, containers, groups, watch, run, forget, devnet, demo, help',
+      'unknown word "sevre"; words are serve, crawl, containers, groups, watch, run, forget, state, devnet, demo, help',
     ],
     [
       ["help", "sevre"],
-      'unknown word "sevre"; words are serve, crawl, containers, groups, watch, run, forget, devnet, demo, help',
+      'unknown word "sevre"; words are serve, crawl, containers, groups, watch, run, forget, state, devnet, demo, help',
     ],
     [["--as"], "--as needs a value"],
     [["--arn"], "--arn needs --ip HOST"],
