@@ -60,7 +60,7 @@ export function settleRefused(
   { httpStatus, mayRun, isImageUnknown }: Extract<StartAnswer, { kind: "refused" }>,
 ): ContainerError {
   if (mayRun) {
-    draft.put("intent", intent.id, { ...intent, state: "UNKNOWN", reason: "NODE_REFUSED_REQUEST" });
+    listAsUnknown(draft, intent, "NODE_REFUSED_REQUEST");
     noteOutcome(draft, intent, { kind: "refused", httpStatus, intent: intent.id });
     return refused(httpStatus, intentName(intent.address, intent.id));
   }
@@ -71,7 +71,7 @@ export function settleRefused(
 }
 
 /**
- * The node named a container: it is tracked from now on.
+ * The node named a container: it is tracked from now on. Once written down it stays as it is, even if it was removed since.
  *
  * @returns undefined if the id is another container's: the intent stays, as nobody knows which one this is
  */
@@ -84,6 +84,8 @@ export function settleCreated(
   const { address, isAsTyped, spec, group, createTimeMs } = intent;
   const { id, ports, sshUsername } = described;
   const key = containerKey(address, id);
+  const known = writtenBefore(draft, intent, key);
+  if (known !== undefined) return known;
   if (!isContainerId(id) || draft.get("container", key) !== undefined) {
     leaveUnknown(draft, intent, "DUPLICATE_ID");
     return undefined;
@@ -111,8 +113,21 @@ export function settleCreated(
   return record;
 }
 
+/** The answer to our commit may have been lost: then the container that the node named is this very creation's. */
+function writtenBefore(draft: Draft, intent: IntentRecord, key: string): ContainerRecord | undefined {
+  if (draft.get("intent", intent.id) !== undefined) return undefined;
+  const record = draft.get("container", key) ?? draft.get("tombstone", key)?.container;
+  return record?.createTimeMs === intent.createTimeMs ? record : undefined;
+}
+
+/** One that is gone by now was shown as UNKNOWN by another gateway, and a caller has closed it: it stays closed. */
+function listAsUnknown(draft: Draft, intent: IntentRecord, reason: StateReason): void {
+  if (draft.get("intent", intent.id) !== undefined)
+    draft.put("intent", intent.id, { ...intent, state: "UNKNOWN", reason });
+}
+
 function leaveUnknown(draft: Draft, intent: IntentRecord, reason: StateReason): void {
-  draft.put("intent", intent.id, { ...intent, state: "UNKNOWN", reason });
+  listAsUnknown(draft, intent, reason);
   noteOutcome(draft, intent, { kind: "unknown", intent: intent.id, reason });
 }
 

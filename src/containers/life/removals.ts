@@ -150,7 +150,11 @@ export class Removals {
     }
     const container = await commitOutcome(
       this.#deps,
-      (draft) => untrack(draft, this.#deps, key, reason),
+      (draft) => {
+        // The answer to our commit was lost, or somebody had it forgotten meanwhile.
+        const tombstone = draft.get("container", key) === undefined ? draft.get("tombstone", key) : undefined;
+        return tombstone === undefined ? untrack(draft, this.#deps, key, reason) : showTombstone(tombstone);
+      },
       stopping,
     );
     failpoint("remove.untracked");
