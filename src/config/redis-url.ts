@@ -46,7 +46,18 @@ export function parseRedisUrl(text: string): RedisUrl {
   if (url.hostname === "") throw new RangeError("the URL names no host");
   if (url.search !== "" || url.hash !== "") throw new RangeError("the URL carries options");
   if (!/^(\/[0-9]{0,5})?$/.test(url.pathname)) throw new RangeError("the database is no number");
+  if (!isDecodable(url.username) || !isDecodable(url.password))
+    throw new RangeError("a % in the user or the password is written %25");
   return new RedisUrl(url);
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Spells a name that gateways of one state share. @throws {RangeError} it is none */
