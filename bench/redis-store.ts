@@ -72,7 +72,7 @@ async function benchBesideScript(server: RedisServer, runs: number): Promise<Ben
   const client = createClient({ url: server.url, RESP: 2, commandOptions: { timeout: 0 } });
   client.on("error", () => undefined);
   await client.connect();
-  const script = await readFile(new URL("../src/store/redis-commit.lua", import.meta.url), "utf8");
+  const script = await readFile(new URL("../src/store/redis/redis-commit.lua", import.meta.url), "utf8");
   const sha = createHash("sha1").update(script).digest("hex");
   // Makes the second state; and both states are of a hundred records.
   const bare = await open(server, "bare");

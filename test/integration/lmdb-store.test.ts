@@ -209,7 +209,7 @@ describe("a file system of its own", () => {
 });
 
 describe("kill -9", () => {
-  const module = new URL("../../dist/store/lmdb-store.js", import.meta.url);
+  const module = new URL("../../dist/store/lmdb/lmdb-store.js", import.meta.url);
   // Each commit writes two records that must never be apart, and one that all fight for.
   const program = (name: string): string => `
     import { writeSync } from "node:fs";

@@ -294,7 +294,7 @@ describe("TLS", () => {
       const url = `rediss://localhost:${secured.tlsPort}`;
       expect((await failureOf({ url, connectTimeoutMs: 500 })).message).toMatch(/SELF_SIGNED|self.signed/);
       // What a process trusts is settled when it starts.
-      const module = new URL("../../dist/store/redis-store.js", import.meta.url);
+      const module = new URL("../../dist/store/redis/redis-store.js", import.meta.url);
       const program = `
         import { openRedisStore } from ${JSON.stringify(module.href)};
         const say = () => undefined;
