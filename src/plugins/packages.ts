@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { lstat, mkdir, readdir, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Clock } from "../system/clock.js";
 import { codeOf } from "../system/errors.js";
 import { findProgram, markVariable, type ProgramSurroundings } from "./ansible-program.js";
@@ -18,6 +18,8 @@ import { copyFolder } from "./snapshot.js";
 export interface PluginPackagesDeps extends ProgramSurroundings {
   readonly pluginPath: string;
   readonly clock: Clock;
+  /** Aborted when no new work is taken. */
+  readonly draining: AbortSignal;
 }
 
 /** Lists of plugins pass over folders that begin with a dot. */
@@ -25,27 +27,62 @@ const stagingStart = ".p2prc-staging-";
 
 export class PluginPackages {
   readonly #deps: PluginPackagesDeps;
+  readonly #stopping = new AbortController();
+  readonly #running = new Set<Promise<unknown>>();
 
   constructor(deps: PluginPackagesDeps) {
     this.#deps = deps;
   }
 
-  /** Removes what was cut short by the end of a gateway. */
+  /** Removes what was cut short by the end of a gateway, and ends a git that outlived it. */
   async clearAway(): Promise<void> {
     const { pluginPath } = this.#deps;
     const names = await readdir(pluginPath).catch(() => []);
-    for (const name of names.filter((candidate) => candidate.startsWith(stagingStart)))
-      await rm(join(pluginPath, name), { recursive: true, force: true });
+    for (const name of names.filter((candidate) => candidate.startsWith(stagingStart))) {
+      await killMarked(name);
+      await this.#discard(join(pluginPath, name));
+    }
+  }
+
+  /** Ends what is fetched; resolves when no process and no staging folder is left. */
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.allSettled(this.#running);
   }
 
   /**
    * Fetches a repository into a folder beside the plugins, looks at it there, and gives it its name when it is whole.
    *
-   * @throws {PluginError} PERMISSION, INVALID_PLUGIN_URL, PLUGIN_EXISTS, GIT_MISSING, INSTALL_FAILED
+   * @throws {PluginError} PERMISSION, DRAINING, INVALID_PLUGIN_URL, PLUGIN_EXISTS, GIT_MISSING, INSTALL_FAILED
    */
   async install(text: string, caller: Caller, signal: AbortSignal): Promise<Plugin> {
     requireOperator(caller);
     const { url, folder } = readPluginUrl(text);
+    return await this.#work(() =>
+      this.#install(url, folder, AbortSignal.any([signal, this.#stopping.signal])),
+    );
+  }
+
+  /** @throws {PluginError} PERMISSION, DRAINING, INVALID_PLUGIN_NAME, PLUGIN_NOT_FOUND, PLUGIN_PATH_UNREADABLE */
+  async remove(text: string, caller: Caller): Promise<void> {
+    requireOperator(caller);
+    const folder = readPluginName(text, "plugin");
+    await this.#work(() => this.#remove(folder));
+  }
+
+  /** Begins nothing while the gateway drains; its end waits for what was begun. */
+  async #work<T>(begin: () => Promise<T>): Promise<T> {
+    if (this.#deps.draining.aborted || this.#stopping.signal.aborted) throw draining();
+    const working = begin();
+    this.#running.add(working);
+    try {
+      return await working;
+    } finally {
+      this.#running.delete(working);
+    }
+  }
+
+  async #install(url: URL, folder: string, signal: AbortSignal): Promise<Plugin> {
     const { pluginPath, searchPath } = this.#deps;
     const target = join(pluginPath, folder);
     if (await isThere(target)) throw exists(folder);
@@ -66,33 +103,42 @@ export class PluginPackages {
       await rename(join(staging, folder), target);
       return plugin;
     } catch (error) {
+      if (this.#stopping.signal.aborted) throw draining();
       throw installFailure(error, folder);
     } finally {
-      await rm(staging, { recursive: true, force: true });
+      await this.#discard(staging);
     }
   }
 
-  /** @throws {PluginError} PERMISSION, INVALID_PLUGIN_NAME, PLUGIN_NOT_FOUND */
-  async remove(text: string, caller: Caller): Promise<void> {
-    requireOperator(caller);
+  async #remove(folder: string): Promise<void> {
     const { pluginPath } = this.#deps;
-    const folder = readPluginName(text, "plugin");
     // At once, whatever the time its files take; of a link only the link itself goes.
     const leaving = join(pluginPath, `${stagingStart}${randomUUID()}`);
     try {
       await rename(join(pluginPath, folder), leaving);
     } catch (error) {
-      if (codeOf(error) !== "ENOENT") throw error;
+      const code = codeOf(error) ?? "error";
+      if (code !== "ENOENT") {
+        throw new PluginError("PLUGIN_PATH_UNREADABLE", `the plugin path cannot be changed: ${code}`, {
+          cause: error,
+        });
+      }
       throw new PluginError("PLUGIN_NOT_FOUND", "there is no such plugin", {
         metadata: { plugin: pluginName(folder) },
       });
     }
-    await rm(leaving, { recursive: true, force: true });
+    await this.#discard(leaving);
+  }
+
+  /** What cannot be removed now goes at the next start. */
+  async #discard(path: string): Promise<void> {
+    await rm(path, { recursive: true, force: true }).catch(() => undefined);
   }
 
   async #clone(git: string, url: URL, staging: string, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    const mark = randomUUID();
+    // The next start finds it by the folder's name.
+    const mark = basename(staging);
     const child = spawn(git, cloneArguments(url, join(staging, "clone")), {
       cwd: staging,
       env: { ...gitEnvironment(this.#deps.searchPath), [markVariable]: mark },
@@ -115,11 +161,15 @@ export class PluginPackages {
       const [code] = (await once(child, "close")) as [number | null];
       if (code === 0 && why === "") return;
       const [fatal = ""] = /^fatal: .*$/m.exec(said) ?? [];
+      // It may quote the server, and so a stranger: nothing that moves a cursor or hides.
+      const quoted = fatal.replace(/[^ -~]/g, "").slice(0, 200);
       throw new PluginError(
         "INSTALL_FAILED",
-        `the repository could not be fetched: ${why || fatal || "git failed"}`,
+        `the repository could not be fetched: ${why || quoted || "git failed"}`,
       );
     } finally {
+      // Somebody who left the group would write on into a folder that goes.
+      await killMarked(mark);
       cancel();
       stopWatching();
       signal.removeEventListener("abort", leave);
@@ -176,6 +226,8 @@ function cloneArguments(url: URL, target: string): string[] {
     "http.followRedirects=false",
     "transfer.fsckObjects=true",
     "submodule.recurse=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
   ];
   const how = [
     "--depth=1",
@@ -223,6 +275,8 @@ function requireOperator(caller: Caller): void {
   );
 }
 
+const draining = (): PluginError => new PluginError("DRAINING", "the gateway ends");
+
 const exists = (folder: string): PluginError =>
   new PluginError("PLUGIN_EXISTS", "there is a plugin of that name", {
     metadata: { plugin: pluginName(folder) },
@@ -232,6 +286,13 @@ function installFailure(error: unknown, folder: string): Error {
   // Another call was first.
   if (codeOf(error) === "ENOTEMPTY" || codeOf(error) === "EEXIST") return exists(folder);
   if (error instanceof PluginError && error.reason !== "PLUGIN_BROKEN") return error;
+  const code = codeOf(error);
+  if (code !== undefined) {
+    // The system's message names paths of this machine.
+    return new PluginError("INSTALL_FAILED", `the plugin could not be put into its folder: ${code}`, {
+      cause: error,
+    });
+  }
   const why = error instanceof Error ? error.message : "";
   return new PluginError("INSTALL_FAILED", `the repository holds no plugin that can run: ${why}`, {
     cause: error,

@@ -54,7 +54,7 @@ export async function openPluginService(deps: PluginServiceDeps): Promise<Plugin
       runOf({ ...deps, journal, hostKeys, log, stopping: stopping.signal, running }, request, signal),
     async close() {
       stopping.abort(new PluginError("DRAINING", "the gateway ends"));
-      await Promise.allSettled(running);
+      await Promise.allSettled([...running, packages.close()]);
     },
   };
 }

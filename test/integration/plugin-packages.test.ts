@@ -1,9 +1,13 @@
 /** Plugins out of git repositories: a real git, repositories on this disk. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { watch } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { markVariable } from "../../src/plugins/ansible-program.js";
+import { markedProcesses } from "../../src/plugins/marked-processes.js";
 import { PluginPackages, readPluginUrl } from "../../src/plugins/packages.js";
 import { systemClock } from "../../src/system/clock.js";
 
@@ -20,6 +24,7 @@ beforeEach(async () => {
     clock: systemClock,
     searchPath: "/usr/local/bin:/usr/bin:/bin",
     home: "",
+    draining: never,
   });
 });
 afterEach(() => rm(root, { recursive: true, force: true }));
@@ -53,6 +58,16 @@ async function repository(
 const install = (url: string) => packages.install(url, "operator", never);
 /** What is left beside the plugins: nothing of a failure may be. */
 const below = async (): Promise<string[]> => await readdir(pluginPath).catch(() => []);
+
+/** Resolves when a script of ours has written its file `begun`. */
+const begins = (folder: string): Promise<void> =>
+  new Promise((resolve) => {
+    const watcher = watch(folder, (_, name) => {
+      if (name !== "begun") return;
+      watcher.close();
+      resolve();
+    });
+  });
 
 describe("a plugin from a repository", () => {
   it("is installed under the name of its path, without what git keeps, and is removed again", async () => {
@@ -121,6 +136,72 @@ describe("a plugin from a repository", () => {
     expect(await below()).toEqual([]);
   });
 
+  /** @returns packages that are fetched by a script of ours in git's place */
+  async function withGit(script: string, draining = never): Promise<PluginPackages> {
+    await mkdir(join(root, "bin"), { recursive: true });
+    await writeFile(join(root, "bin/git"), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    return new PluginPackages({
+      pluginPath,
+      clock: systemClock,
+      searchPath: `${join(root, "bin")}:/usr/bin:/bin`,
+      home: "",
+      draining,
+    });
+  }
+  const url = "https://example.org/a/b";
+
+  it("is neither fetched nor removed while the gateway drains", async () => {
+    const late = await withGit("exit 1", AbortSignal.abort());
+    const refused = { reason: "DRAINING" };
+    await expect(late.install(url, "operator", never)).rejects.toMatchObject(refused);
+    await expect(late.remove("a", "operator")).rejects.toMatchObject(refused);
+  });
+
+  it("ends with the gateway: no git, nor whom it started, and no folder is left", async () => {
+    const held = await withGit("setsid sleep 1000 &\n: >../begun\nexec sleep 1000");
+    await mkdir(pluginPath);
+    const begun = begins(pluginPath);
+    const installing = held.install(url, "operator", never);
+    const refused = expect(installing).rejects.toMatchObject({ reason: "DRAINING" });
+    await begun;
+    const [staging = ""] = (await below()).filter((name) => name.startsWith(".p2prc-staging-"));
+    expect(await markedProcesses(staging)).not.toEqual([]);
+    await held.close();
+    await refused;
+    expect(await markedProcesses(staging)).toEqual([]);
+    expect(await below()).toEqual(["begun"]);
+  });
+
+  it("that a killed gateway was fetching is ended at the next start", async () => {
+    const staging = ".p2prc-staging-2";
+    await mkdir(join(pluginPath, staging), { recursive: true });
+    const orphan = spawn("sleep", ["1000"], { env: { [markVariable]: staging }, stdio: "ignore" });
+    const ended = once(orphan, "exit");
+    await once(orphan, "spawn");
+    await packages.clearAway();
+    expect(await ended).toEqual([null, "SIGKILL"]);
+    expect(await below()).toEqual([]);
+  });
+
+  it("tells what git says without what moves a terminal's cursor, and no more than a line of it", async () => {
+    const long = "x".repeat(3_000);
+    const odd = await withGit(`printf 'fatal: a\\033[2Jb\\342\\200\\256c ${long}\\n' >&2; exit 128`);
+    const error: unknown = await odd.install(url, "operator", never).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ reason: "INSTALL_FAILED" });
+    const { message } = error as Error;
+    expect(message).toMatch(/: fatal: a\[2Jbc x+$/);
+    expect(message.length).toBeLessThan(300);
+  });
+
+  it("that cannot be written or removed is refused with a reason that names no path", async () => {
+    await writeFile(pluginPath, "a file where the folder should be");
+    const odd = await withGit("exit 0");
+    const told = { reason: "INSTALL_FAILED", message: expect.not.stringContaining(root) };
+    await expect(odd.install(url, "operator", never)).rejects.toMatchObject(told);
+    const kept = { reason: "PLUGIN_PATH_UNREADABLE", message: expect.not.stringContaining(root) };
+    await expect(odd.remove("a", "operator")).rejects.toMatchObject(kept);
+  });
+
   it("is for an operator alone", async () => {
     const refused = { reason: "PERMISSION" };
     await expect(packages.install("https://example.org/a/b", "remote", never)).rejects.toMatchObject(refused);
@@ -128,7 +209,13 @@ describe("a plugin from a repository", () => {
   });
 
   it("needs git, and says so", async () => {
-    const without = new PluginPackages({ pluginPath, clock: systemClock, searchPath: root, home: "" });
+    const without = new PluginPackages({
+      pluginPath,
+      clock: systemClock,
+      searchPath: root,
+      home: "",
+      draining: never,
+    });
     const installing = without.install("https://example.org/a/b", "operator", never);
     await expect(installing).rejects.toMatchObject({ reason: "GIT_MISSING" });
   });
