@@ -56,19 +56,21 @@ export class BatchReport {
       await this.#tellOutputs(progress, event.outputs);
       return;
     }
+    // A playbook may write anything into it.
+    const task = cutText(hideSecrets(event.task), pluginLimits.maxTaskNameLength);
     progress.beganMs ??= clock.monotonicMs();
     progress.isBusy = event.kind === "start";
     if (event.kind === "start") {
-      await emit({ ...taskOf(event.task), container, status: "STARTED" });
+      await emit({ ...taskOf(task), container, status: "STARTED" });
       return;
     }
     progress.endedMs = clock.monotonicMs();
     const { status, isIgnored, elapsedMs } = event;
     if (status === "CHANGED") progress.hasChanged = true;
-    if (status === "FAILED") progress.failedTask = event.task;
+    if (status === "FAILED") progress.failedTask = task;
     if (status === "UNREACHABLE") progress.unreachable = event.message;
     const message = hideSecrets(event.message);
-    await emit({ ...taskOf(event.task), container, status, message, elapsedMs, isIgnored });
+    await emit({ ...taskOf(task), container, status, message, elapsedMs, isIgnored });
     await this.#tellOutputs(progress, event.outputs);
   }
 
@@ -129,6 +131,10 @@ export class BatchReport {
     return new PluginError("TASK_FAILED", `task "${progress.failedTask}" failed; its events say why`);
   }
 }
+
+/** Never ends with half a character. */
+const cutText = (text: string, maxLength: number): string =>
+  text.slice(0, maxLength).replace(/[\ud800-\udbff]$/, "");
 
 const newProgress = (target: ReadyTarget): Progress => ({
   target,

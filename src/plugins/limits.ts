@@ -30,6 +30,8 @@ export const pluginLimits = {
   terminateMs: 2_000,
   /** One event of Ansible, in bytes; a longer one is left out. */
   maxEventBytes: 2 * 1024 * 1024,
+  /** Shown of a task's name, in characters. */
+  maxTaskNameLength: 256,
   /** Output of one container in a run that is passed on, in bytes. */
   maxOutputBytes: 1024 * 1024,
   /** Events that wait for the reader of a run; more, and Ansible waits. */
