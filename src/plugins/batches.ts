@@ -43,15 +43,37 @@ function inPieces<T>(all: readonly T[], size: number): readonly (readonly T[])[]
   return pieces;
 }
 
-/** Works on batches while their targets together are no more than may be worked on at once. */
+/**
+ * Works on batches while their targets together are no more than may be worked on at once. The first that throws aborts
+ * the others' signal. When it settles, none is worked on.
+ *
+ * @returns those that were not begun @throws what the first one threw
+ */
 export async function workOff(
   batches: readonly BatchOptions[],
   maxConcurrency: number,
+  work: (batch: BatchOptions, failed: AbortSignal) => Promise<void>,
+  isStopped: () => boolean,
+): Promise<readonly BatchOptions[]> {
+  const running = new Set<Promise<void>>();
+  const failed = new AbortController();
+  try {
+    return await workOn(batches, maxConcurrency, running, (batch) => work(batch, failed.signal), isStopped);
+  } catch (error) {
+    failed.abort(error);
+    await Promise.allSettled(running);
+    throw error;
+  }
+}
+
+async function workOn(
+  batches: readonly BatchOptions[],
+  maxConcurrency: number,
+  running: Set<Promise<void>>,
   work: (batch: BatchOptions) => Promise<void>,
   isStopped: () => boolean,
 ): Promise<readonly BatchOptions[]> {
   let free = maxConcurrency;
-  const running = new Set<Promise<void>>();
   for (const [index, batch] of batches.entries()) {
     const weight = Math.min(batch.targets.length, maxConcurrency);
     while (free < weight) await Promise.race(running);

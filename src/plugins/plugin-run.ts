@@ -112,7 +112,7 @@ export class PluginRun {
     const left = await workOff(
       dealOut(plugin, ready, request.policy),
       maxConcurrency,
-      (batch) => runBatch(deps, batch),
+      (batch, failed) => runBatch({ ...deps, signal: AbortSignal.any([signal, failed]) }, batch),
       () => maxFailureCount > 0 && this.#failedCount >= maxFailureCount,
     );
     for (const target of left.flatMap((batch) => batch.targets)) {

@@ -97,8 +97,12 @@ export class RunLog {
   }
 
   async end(run: string, reason: "FINISHED" | "FAILURE_LIMIT" | "INTERRUPTED"): Promise<void> {
-    await this.#end(run, reason);
-    await this.#deps.journal.removeFolder(run);
+    try {
+      await this.#end(run, reason);
+    } finally {
+      // Also of a disk that takes no more: secrets are in it.
+      await this.#deps.journal.removeFolder(run);
+    }
   }
 
   async #end(run: string, reason: "FINISHED" | "FAILURE_LIMIT" | "INTERRUPTED"): Promise<void> {

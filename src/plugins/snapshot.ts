@@ -2,6 +2,7 @@ import { constants } from "node:fs";
 import { mkdir, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { codeOf } from "../system/errors.js";
 import { PluginError } from "./errors.js";
 import { pluginLimits } from "./limits.js";
 
@@ -12,7 +13,13 @@ import { pluginLimits } from "./limits.js";
  * @throws {PluginError} PLUGIN_BROKEN
  */
 export async function copyFolder(from: string, to: string): Promise<void> {
-  await copyInto(from, to, { files: 0, bytes: 0 });
+  try {
+    await copyInto(from, to, { files: 0, bytes: 0 });
+  } catch (error) {
+    // Removed meanwhile, too deep, no room on the disk.
+    const code = codeOf(error);
+    throw code === undefined ? error : broken(`it cannot be copied: ${code}`);
+  }
 }
 
 interface Count {

@@ -1,5 +1,5 @@
 /** The room of plugins with a stand-in for ansible-playbook: a script that the plugin brings along. */
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
@@ -7,6 +7,7 @@ import { silentLogger } from "../../src/observability/logger.js";
 import { requireSshpass } from "../../src/plugins/ansible-program.js";
 import type { PluginContainers, PluginService, RunEvent, RunRequest } from "../../src/plugins/contract.js";
 import { pluginLimits } from "../../src/plugins/limits.js";
+import { markedProcesses } from "../../src/plugins/marked-processes.js";
 import { openPluginService } from "../../src/plugins/service.js";
 import { systemClock } from "../../src/system/clock.js";
 
@@ -49,12 +50,12 @@ const containers = {
   login: async () => access,
 };
 
-async function plugin(script: string): Promise<void> {
+async function plugin(script: string, site = "", portCount = 0): Promise<void> {
   await mkdir(join(base, "plugins/p"), { recursive: true });
   const files = {
     "description.txt": "",
-    "ports.json": '{"NumOfPorts":0}',
-    "site.yml": "",
+    "ports.json": `{"NumOfPorts":${portCount}}`,
+    "site.yml": site,
     "script.sh": script,
   };
   for (const [name, text] of Object.entries(files)) await writeFile(join(base, "plugins/p", name), text);
@@ -134,6 +135,53 @@ describe("a run", () => {
     await new Promise((resolve) => setImmediate(resolve));
     await service.close();
     await refused;
+  });
+});
+
+describe("a run whose playbook is for one container at a time", () => {
+  beforeEach(() => {
+    names = ["1", "2"].map((id) => `nodes/203.0.113.7:8088/containers/${id}`);
+  });
+
+  it("has no process left when it has ended, not even one that does not want to end", async () => {
+    // The first ends at once when asked to, the other only when it is killed.
+    await plugin(
+      `case $P2PRC_RUN in *.2) trap '' TERM;; esac\nprintf '{"event":"start","host":"host1","task":"t"}\\n' >&3\nwhile :; do sleep 0.1; done`,
+      "# host1",
+    );
+    const leaving = new AbortController();
+    let begun = 0;
+    const reading = (async () => {
+      for await (const event of service.run(aRequest, leaving.signal))
+        if (event.kind === "task" && ++begun === 2) leaving.abort();
+    })();
+    await expect(reading).rejects.toThrow();
+    expect(begun).toBe(2);
+    expect(await markedProcesses("run-1.1")).toEqual([]);
+    expect(await markedProcesses("run-1.2")).toEqual([]);
+    expect(await readdir(join(base, "state/runs"))).toEqual(["run-1.jsonl"]);
+  });
+});
+
+describe("a task's name", () => {
+  it("tells no password, neither in the events nor in the journal, and is cut", async () => {
+    access.sshPassword = "s3cret-of-1";
+    await writeFile(join(base, "sshpass"), "", { mode: 0o755 });
+    const task = `s3cret-of-1 ${"x".repeat(1_000)}`;
+    const result = JSON.stringify({ event: "result", host: "host1", status: "failed", task });
+    await plugin(`cat <<'EOF' >&3\n${result}\n{"event":"stats","hosts":{"host1":{"failures":1}}}\nEOF`);
+    const events = await run();
+    access.sshPassword = "";
+    expect(reasons(events)).toEqual(["TASK_FAILED"]);
+    expect(events.flatMap((event) => (event.kind === "task" ? [event.task.length] : []))).toEqual([
+      pluginLimits.maxTaskNameLength,
+    ]);
+    const told = events.flatMap((event) =>
+      event.kind === "finished" ? [(event.result.error as Error).message] : [JSON.stringify(event)],
+    );
+    expect(told.join("\n")).toContain("[hidden]");
+    expect(told.join("\n")).not.toContain("s3cret");
+    expect(await readFile(join(base, "state/runs/run-1.jsonl"), "utf8")).not.toContain("s3cret");
   });
 });
 
