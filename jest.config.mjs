@@ -14,4 +14,6 @@ export default {
     ],
   },
   testTimeout: 20_000,
+  // Most tests wait for sockets and processes: one fewer than there are processors would leave half of two idle.
+  maxWorkers: "100%",
 };
