@@ -262,6 +262,23 @@ describe("the URL", () => {
     },
   );
 
+  it.each(["hset", "hdel", "xadd", "xdel", "xrange"])(
+    "of a user who may not %s is refused at the start, before a commit could be torn",
+    async (command) => {
+      await using other = await RedisServer.start();
+      const url = `redis://u:secret-canary@127.0.0.1:${other.port}`;
+      await other.ask("ACL", "SETUSER", "u", "on", ">secret-canary", "~{p2prc:*", "+@all");
+      const store = await open({ url });
+      await put(store, "k");
+      await other.ask("ACL", "SETUSER", "u", `-${command}`);
+      const failure = await failureOf({ url });
+      expect(failure.message).toContain("does not permit this user what the state needs");
+      expect(`${failure.message} ${String(failure.cause)}`).not.toContain("secret-canary");
+      await other.ask("ACL", "SETUSER", "u", `+${command}`);
+      await put(store, "k");
+    },
+  );
+
   it("of nobody fails once the time for it is over", async () => {
     await using gone = await RedisServer.start();
     await gone.kill();

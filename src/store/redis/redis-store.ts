@@ -17,7 +17,7 @@ import { Gate } from "./gate.js";
 import { type HistoryLimits, redisLimits, storeLimits } from "../limits.js";
 import { askUntilAnswered, type Attempt } from "./redis-attempts.js";
 import type { RedisConnection, RedisReply } from "./redis-connection.js";
-import { ConnectionLostError } from "./redis-errors.js";
+import { ConnectionLostError, RefusedError, toRedisStoreError } from "./redis-errors.js";
 import { RedisFeed } from "./redis-feed.js";
 import { type RedisKeys, redisKeys } from "./redis-keys.js";
 import { closedError, RedisLink } from "./redis-link.js";
@@ -221,6 +221,7 @@ class SharedStore implements RedisStore {
     const keys = [records, log, operations, meta];
     const reply = await this.#scripts.open.run(connection, keys, [schemaVersion, makeRevision(0)]);
     const [kind, schema] = wordsOf(reply);
+    if (kind === "forbidden") throw toRedisStoreError(new RefusedError(`NOPERM ${schema}`));
     if (kind === "damaged") {
       throw new StoreError(
         "STATE_UNREADABLE",
