@@ -4,6 +4,7 @@ import { v7 as uuidv7 } from "uuid";
 import type { GatewayConfig } from "./config/config.js";
 import type { ContainerService } from "./containers/contract.js";
 import { type GatewayKey, openGatewayKey } from "./containers/keys/gateway-key.js";
+import { hasKnownEnd } from "./containers/sharing/known-end.js";
 import { openContainerService } from "./containers/service.js";
 import { publicIpText } from "./config/schemas.js";
 import { socketPathOf } from "./config/socket-path.js";
@@ -152,7 +153,7 @@ async function openState(
   const { store, home, stats } = opened;
   let view: RecordView | undefined;
   try {
-    view = await RecordView.open(store, logger);
+    view = await RecordView.open(store, logger, systemClock, hasKnownEnd);
     const containers = await openContainerService({
       ...partsOf(opened, config),
       view,

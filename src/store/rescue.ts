@@ -16,6 +16,13 @@ export type Rescue = readonly {
 const batchBytes = storeLimits.maxCommitBytes / 2;
 const batchCount = 500;
 
+/** Tells whether a record that is missing now must stay away: what the store has tells of its end. */
+export type EndRule = (
+  key: string,
+  before: ReadonlyMap<string, StoredRecord>,
+  now: ReadonlyMap<string, StoredRecord>,
+) => boolean;
+
 /**
  * Finds what a store has lost, by what was seen in it before.
  *
@@ -32,6 +39,7 @@ export function planRescue(
   seen: Revision,
   recent: ReadonlySet<Revision>,
   now: Snapshot,
+  hasKnownEnd: EndRule = () => false,
 ): Rescue | undefined {
   if (!isAnotherPast(before, numberOfRevision(seen), now)) return undefined;
   let common = recent.has(now.revision) ? numberOfRevision(now.revision) : 0;
@@ -44,6 +52,7 @@ export function planRescue(
   for (const { key, value, revision: known } of before.values()) {
     const current = now.records.get(key);
     if (isCommon(known) || current?.revision === known) continue;
+    if (current === undefined && hasKnownEnd(key, before, now.records)) continue;
     if (current === undefined || isCommon(current.revision))
       rescue.push({ key, value, expected: current?.revision });
   }

@@ -2,7 +2,7 @@ import type { Logger } from "../observability/logger.js";
 import { type Clock, systemClock } from "../system/clock.js";
 import type { ChangeSet, RecordChange, Revision, Snapshot, StateStore, StoredRecord } from "./contract.js";
 import { StoreError } from "./errors.js";
-import { carryOut, planRescue } from "./rescue.js";
+import { carryOut, type EndRule, planRescue } from "./rescue.js";
 import { numberOfRevision } from "./revision.js";
 
 /** What a view tells its listeners, each time after it shows it. */
@@ -40,6 +40,7 @@ export class RecordView {
   readonly #store: StateStore;
   readonly #logger: Logger;
   readonly #clock: Clock;
+  readonly #hasKnownEnd: EndRule | undefined;
   readonly #listeners = new Set<ViewListener>();
   readonly #waiters = new Set<Waiter>();
   readonly #closed = new AbortController();
@@ -57,7 +58,9 @@ export class RecordView {
     clock: Clock,
     records: Map<string, StoredRecord>,
     revision: Revision,
+    hasKnownEnd: EndRule | undefined,
   ) {
+    this.#hasKnownEnd = hasKnownEnd;
     this.#store = store;
     this.#logger = logger;
     this.#clock = clock;
@@ -71,9 +74,14 @@ export class RecordView {
    *
    * @throws {StoreError} what `load` throws
    */
-  static async open(store: StateStore, logger: Logger, clock: Clock = systemClock): Promise<RecordView> {
+  static async open(
+    store: StateStore,
+    logger: Logger,
+    clock: Clock = systemClock,
+    hasKnownEnd?: EndRule,
+  ): Promise<RecordView> {
     const { records, revision } = await store.load();
-    const view = new RecordView(store, logger, clock, records, revision);
+    const view = new RecordView(store, logger, clock, records, revision, hasKnownEnd);
     view.#following = view.#follow();
     return view;
   }
@@ -232,7 +240,7 @@ export class RecordView {
   /** Reads the store, and brings back what it has lost of what was seen here. */
   async #loadWhole(): Promise<Snapshot> {
     const now = await this.#store.load();
-    const rescue = planRescue(this.#records, this.#revision, this.#recent, now);
+    const rescue = planRescue(this.#records, this.#revision, this.#recent, now, this.#hasKnownEnd);
     if (rescue === undefined || rescue.length === 0 || this.#isClosed()) return now;
     this.#logger.error(
       { count: rescue.length },
