@@ -27,7 +27,7 @@ export interface BatchDeps extends ProgramSurroundings, ReportDeps {
   readonly maxConcurrency: number;
   readonly targetTimeoutMs: number;
   /** Called before there is a process that carries the mark: a crash in between must find it. */
-  readonly onProcess: (mark: string) => Promise<void>;
+  readonly onProcess: (mark: string, containers: readonly string[]) => Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -54,7 +54,10 @@ export async function runBatch(deps: BatchDeps, batch: BatchOptions): Promise<vo
     },
   });
   try {
-    await deps.onProcess(mark);
+    await deps.onProcess(
+      mark,
+      batch.targets.map(({ container }) => container),
+    );
     const end = await runPlaybook({
       program: deps.ansiblePath,
       args: argumentsOf(deps, batch, inventoryPath),

@@ -61,3 +61,7 @@ export class PluginError extends Error {
     this.metadata = options.metadata ?? {};
   }
 }
+
+/** Of one target. */
+export const interrupted = (): PluginError =>
+  new PluginError("RUN_INTERRUPTED", "the run ended before the target was done");

@@ -95,7 +95,7 @@ export class PluginRun {
     let begin: RunBegin;
     try {
       await this.#prepare(ready, refused);
-      begin = this.#beginOf(ready);
+      begin = this.#beginOf([...ready, ...refused]);
       await log.begin(begin);
     } catch (error) {
       for (const { container, ports } of ready) await this.#freePorts(container, ports);
@@ -136,20 +136,24 @@ export class PluginRun {
       } catch (error) {
         // A gateway that cannot log in anywhere fails the call, not each target.
         if (!(error instanceof Error) || recordFailure(error).room === "unknown") throw error;
-        refused.push({ container, ports: [], error });
+        refused.push({ container, ports: planned.ports ?? [], error });
       }
     }
   }
 
-  #beginOf(ready: readonly ReadyTarget[]): RunBegin {
+  #beginOf(known: readonly Pick<ReadyTarget, "container" | "ports">[]): RunBegin {
     const { run, request, argumentsHash, scopeHash, targets } = this.#options;
-    const portsOf = new Map(ready.map(({ container, ports }) => [container, ports]));
+    const portsOf = new Map(known.map(({ container, ports }) => [container, ports]));
     return {
       run,
       requestId: request.requestId,
       argumentsHash,
       scopeHash,
-      targets: targets.map(({ container }) => ({ container, ports: portsOf.get(container) ?? [] })),
+      targets: targets.map(({ container, ports }) => ({
+        container,
+        ports: portsOf.get(container) ?? [],
+        ...(ports === undefined ? {} : { arePortsOlder: true }),
+      })),
       timeMs: this.#deps.clock.nowMs(),
     };
   }
@@ -190,7 +194,7 @@ export class PluginRun {
       maxConcurrency: request.policy.maxConcurrency,
       targetTimeoutMs: request.policy.targetTimeoutMs,
       hideSecrets: secretHider(ready.map(({ login }) => login.password)),
-      onProcess: (mark) => log.noteProcess(run, mark),
+      onProcess: (mark, containers) => log.noteProcess(run, mark, containers),
       onOutcome: (outcome) => this.#close(outcome),
       emit,
       signal,
@@ -200,7 +204,7 @@ export class PluginRun {
   async #close({ container, ports, error, elapsedMs, hasChanged }: TargetOutcome): Promise<void> {
     if (error === undefined) this.#succeededCount += 1;
     else this.#failedCount += 1;
-    const keepsPorts = error === undefined || hasChanged;
+    const keepsPorts = error === undefined || hasChanged || this.#arePortsOlder(container);
     if (!keepsPorts) await this.#freePorts(container, ports);
     await this.#deps.log.noteTarget(this.#options.run, {
       container,
@@ -217,7 +221,15 @@ export class PluginRun {
 
   async #freePorts(container: string, ports: readonly ContainerPort[]): Promise<void> {
     // One that was removed meanwhile has none.
-    if (ports.length > 0) await this.#deps.containers.freePorts(container, ports).catch(() => undefined);
+    if (ports.length > 0 && !this.#arePortsOlder(container))
+      await this.#deps.containers.freePorts(container, ports).catch(() => undefined);
+  }
+
+  /** What an earlier run took stays taken, whatever comes of this one: something may run there. */
+  #arePortsOlder(container: string): boolean {
+    return this.#options.targets.some(
+      (target) => target.container === container && target.ports !== undefined,
+    );
   }
 
   #summary(endReason: RunEndReason): EventDraft {

@@ -1,6 +1,6 @@
 import { playbookPort } from "./batches.js";
 import type { EventDraft } from "./contract.js";
-import { PluginError } from "./errors.js";
+import { interrupted, PluginError } from "./errors.js";
 import { errorOf } from "./recorded-failure.js";
 import type { RunRecord } from "./run-journal.js";
 
@@ -12,11 +12,10 @@ export function replay({ begin, ends, end }: RunRecord): readonly EventDraft[] {
   }));
   const results = begin.targets.map(({ container }) => {
     const ended = ends.get(container);
-    const interrupted = new PluginError("RUN_INTERRUPTED", "the run ended before the target was done");
     const failure = ended?.failure === undefined ? undefined : errorOf(ended.failure);
     return {
       target: container,
-      error: ended === undefined ? interrupted : failure,
+      error: ended === undefined ? interrupted() : failure,
       elapsedMs: ended?.elapsedMs ?? 0,
     };
   });

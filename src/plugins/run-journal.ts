@@ -12,6 +12,8 @@ export interface JournalTarget {
   readonly container: string;
   /** Ports that it gave. */
   readonly ports: readonly ContainerPort[];
+  /** An earlier run took them: something may run on them. */
+  readonly arePortsOlder?: boolean;
 }
 
 export interface RunBegin {
@@ -39,13 +41,15 @@ export interface TargetEnd {
 export interface RunRecord {
   readonly begin: RunBegin;
   readonly marks: readonly string[];
+  /** Containers that Ansible was started for. */
+  readonly begun: ReadonlySet<string>;
   readonly ends: ReadonlyMap<string, TargetEnd>;
   readonly end: { readonly reason: RunEndReason; readonly timeMs: number } | undefined;
 }
 
 export type JournalLine =
   | ({ readonly kind: "begin" } & RunBegin)
-  | { readonly kind: "process"; readonly mark: string }
+  | { readonly kind: "process"; readonly mark: string; readonly containers?: readonly string[] }
   | ({ readonly kind: "target" } & TargetEnd)
   | { readonly kind: "end"; readonly reason: RunEndReason; readonly timeMs: number };
 
@@ -66,6 +70,11 @@ export class RunJournal {
   async write(run: string, line: JournalLine): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     await appendFile(this.#fileOf(run), `${JSON.stringify(line)}\n`, { mode: 0o600, flush: true });
+  }
+
+  /** Ends a line that a crash may have cut short, so that the next one is not lost with it. */
+  async endLine(run: string): Promise<void> {
+    await appendFile(this.#fileOf(run), "\n", { mode: 0o600 });
   }
 
   /** Reads every run; a file that tells of none is removed. */
@@ -100,14 +109,20 @@ export function parseJournal(text: string): RunRecord | undefined {
   let begin: RunBegin | undefined;
   let end: RunRecord["end"];
   const marks: string[] = [];
+  const begun = new Set<string>();
   const ends = new Map<string, TargetEnd>();
   for (const line of text.split("\n").map(parseLine)) {
     if (line?.kind === "begin") begin = line;
-    if (line?.kind === "process") marks.push(line.mark);
+    if (line?.kind === "process") {
+      marks.push(line.mark);
+      // Earlier gateways did not write whom it is for: it may be any.
+      const containers = line.containers ?? begin?.targets.map(({ container }) => container) ?? [];
+      for (const container of containers) begun.add(container);
+    }
     if (line?.kind === "target") ends.set(line.container, line);
     if (line?.kind === "end") end = line;
   }
-  return begin === undefined ? undefined : { begin, marks, ends, end };
+  return begin === undefined ? undefined : { begin, marks, begun, ends, end };
 }
 
 function parseLine(text: string): JournalLine | undefined {

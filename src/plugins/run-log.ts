@@ -1,19 +1,23 @@
 import type { Logger } from "../observability/logger.js";
 import type { Clock } from "../system/clock.js";
-import { PluginError } from "./errors.js";
+import type { PluginContainers } from "./contract.js";
+import { interrupted, PluginError } from "./errors.js";
 import { pluginLimits } from "./limits.js";
 import { killMarked } from "./marked-processes.js";
+import { recordFailure } from "./recorded-failure.js";
 import type { JournalLine, RunBegin, RunJournal, RunRecord, TargetEnd } from "./run-journal.js";
 
 export interface RunLogDeps {
   readonly journal: RunJournal;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly containers: Pick<PluginContainers, "freePorts">;
 }
 
 interface KeptRun {
   readonly begin: RunBegin;
   readonly marks: string[];
+  readonly begun: Set<string>;
   readonly ends: Map<string, TargetEnd>;
   end: RunRecord["end"];
 }
@@ -35,8 +39,8 @@ export class RunLog {
   static async open(deps: RunLogDeps): Promise<RunLog> {
     const log = new RunLog(deps);
     for (const record of await deps.journal.readAll()) {
-      const { begin, marks, ends, end } = record;
-      log.#keep({ begin, marks: [...marks], ends: new Map(ends), end });
+      const { begin, marks, begun, ends, end } = record;
+      log.#keep({ begin, marks: [...marks], begun: new Set(begun), ends: new Map(ends), end });
       if (end === undefined) await log.#settle(record);
     }
     await log.#clearOld();
@@ -48,6 +52,7 @@ export class RunLog {
     let killed = 0;
     for (const mark of marks) killed += await killMarked(mark);
     logger.warn({ run, killed }, "a plugin run was interrupted by the end of the gateway");
+    await journal.endLine(run);
     await this.#end(run, "INTERRUPTED");
     await journal.removeFolder(run);
   }
@@ -81,14 +86,16 @@ export class RunLog {
   async begin(begin: RunBegin): Promise<void> {
     if (this.ofRequest(begin.requestId, begin.argumentsHash) !== undefined)
       throw new PluginError("RUN_UNDER_WAY", "another call with this request_id was first");
-    this.#keep({ begin, marks: [], ends: new Map(), end: undefined });
+    this.#keep({ begin, marks: [], begun: new Set(), ends: new Map(), end: undefined });
     await this.#write(begin.run, { kind: "begin", ...begin });
     await this.#clearOld();
   }
 
-  async noteProcess(run: string, mark: string): Promise<void> {
-    this.#runs.get(run)?.marks.push(mark);
-    await this.#write(run, { kind: "process", mark });
+  async noteProcess(run: string, mark: string, containers: readonly string[]): Promise<void> {
+    const kept = this.#runs.get(run);
+    kept?.marks.push(mark);
+    for (const container of containers) kept?.begun.add(container);
+    await this.#write(run, { kind: "process", mark, containers });
   }
 
   async noteTarget(run: string, end: TargetEnd): Promise<void> {
@@ -110,8 +117,24 @@ export class RunLog {
     // One that could not begin has no file.
     if (kept === undefined) return;
     const timeMs = this.#deps.clock.nowMs();
-    kept.end = { reason, timeMs };
+    try {
+      if (reason === "INTERRUPTED") await this.#giveBack(kept);
+    } finally {
+      kept.end = { reason, timeMs };
+    }
     await this.#write(run, { kind: "end", reason, timeMs });
+  }
+
+  /** Frees the ports of targets that Ansible was not started for: nothing runs on them. Others keep theirs. */
+  async #giveBack({ begin, begun, ends }: KeptRun): Promise<void> {
+    for (const { container, ports, arePortsOlder } of begin.targets) {
+      if (ports.length === 0 || arePortsOlder === true || begun.has(container) || ends.has(container))
+        continue;
+      // One that was removed meanwhile has none.
+      await this.#deps.containers.freePorts(container, ports).catch(() => undefined);
+      const failure = recordFailure(interrupted());
+      await this.noteTarget(begin.run, { container, failure, elapsedMs: 0, keepsPorts: false });
+    }
   }
 
   #keep(kept: KeptRun): void {

@@ -1,5 +1,5 @@
 /** The room of plugins with a stand-in for ansible-playbook: a script that the plugin brings along. */
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
@@ -160,6 +160,56 @@ describe("a run whose playbook is for one container at a time", () => {
     expect(await markedProcesses("run-1.1")).toEqual([]);
     expect(await markedProcesses("run-1.2")).toEqual([]);
     expect(await readdir(join(base, "state/runs"))).toEqual(["run-1.jsonl"]);
+  });
+});
+
+describe("the ports of a run that is cut short", () => {
+  const port = {
+    name: "",
+    internalPort: 80,
+    externalPort: 4000,
+    protocol: "tcp",
+    isUsed: false,
+    description: "",
+  };
+  let taken: string[];
+  const [first, second] = ["1", "2"].map((id) => `nodes/203.0.113.7:8088/containers/${id}`) as [
+    string,
+    string,
+  ];
+  const claims = {
+    takePorts: async (name: string) => (taken.push(name), [port]),
+    freePorts: async (name: string) => void (taken = taken.filter((one) => one !== name)),
+  };
+  beforeEach(() => {
+    names = [first, second];
+    taken = [];
+    Object.assign(containers, claims);
+  });
+
+  it("are given back where Ansible was not started, and the resumed run takes them anew", async () => {
+    await plugin(`printf '{"event":"start","host":"host1","task":"t"}\\n' >&3\nsleep 1000`, "# host1", 1);
+    const oneByOne = { ...aRequest, policy: { ...aRequest.policy, maxConcurrency: 1 } };
+    let resumeToken = "";
+    for await (const event of service.run(oneByOne, new AbortController().signal)) {
+      resumeToken = event.resumeToken;
+      if (event.kind === "task") break;
+    }
+    expect(taken).toEqual([first]);
+    // Nothing changes, and one fails: what the earlier run took stays taken all the same.
+    await plugin(`printf '{"event":"stats","hosts":{"host1":{"failures":1}}}\\n' >&3`, "# host1", 1);
+    const again: unknown[] = [];
+    const events = service.run({ ...oneByOne, resumeToken }, new AbortController().signal);
+    for await (const event of events) if (event.kind === "finished") again.push(event.container);
+    expect(again).toEqual([first, second]);
+    expect(taken).toEqual([first]);
+  });
+
+  it("are given back when the plugin cannot be copied", async () => {
+    await plugin("", "", 1);
+    await symlink("/etc/passwd", join(base, "plugins/p/link"));
+    await expect(run()).rejects.toMatchObject({ reason: "PLUGIN_BROKEN" });
+    expect(taken).toEqual([]);
   });
 });
 

@@ -10,7 +10,7 @@ import { PluginError } from "../../../src/plugins/errors.js";
 import { pluginLimits } from "../../../src/plugins/limits.js";
 import type { ReadyTarget } from "../../../src/plugins/ready-target.js";
 import { errorOf, recordFailure } from "../../../src/plugins/recorded-failure.js";
-import { parseJournal, RunJournal } from "../../../src/plugins/run-journal.js";
+import { type JournalTarget, parseJournal, RunJournal } from "../../../src/plugins/run-journal.js";
 import { RunLog } from "../../../src/plugins/run-log.js";
 import { TargetWatch } from "../../../src/plugins/target-watch.js";
 import { FakeClock } from "../../support/fake-clock.js";
@@ -139,14 +139,21 @@ describe("the time of a target", () => {
 describe("what is kept of a run", () => {
   let folder: string;
   let clock: FakeClock;
+  let freed: string[];
   beforeEach(async () => {
+    freed = [];
     folder = await mkdtemp(join(tmpdir(), "runs-"));
     clock = new FakeClock();
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
   const open = (): Promise<RunLog> =>
-    RunLog.open({ journal: new RunJournal(folder), clock, logger: silentLogger });
+    RunLog.open({
+      journal: new RunJournal(folder),
+      clock,
+      logger: silentLogger,
+      containers: { freePorts: async (name) => void freed.push(name) },
+    });
   const begin = (run: string, requestId = "") => ({
     run,
     requestId,
@@ -166,6 +173,35 @@ describe("what is kept of a run", () => {
     expect(record?.end?.reason).toBe("INTERRUPTED");
     expect([...(record?.ends.keys() ?? [])]).toEqual(["a"]);
     expect((await open()).ofRequest("id", "hash")?.end?.reason).toBe("INTERRUPTED");
+  });
+
+  it("gives back, once, the ports of targets that no Ansible was started for when the gateway was killed", async () => {
+    const log = await open();
+    const port = {
+      name: "",
+      internalPort: 80,
+      externalPort: 4000,
+      protocol: "tcp",
+      isUsed: true,
+      description: "",
+    };
+    const ports = [port];
+    const targets: JournalTarget[] = [
+      { container: "done", ports },
+      { container: "begun", ports },
+      { container: "older", ports, arePortsOlder: true },
+      { container: "waiting", ports },
+    ];
+    await log.begin({ ...begin("one"), targets });
+    await log.noteProcess("one", "no-such-mark", ["done", "begun"]);
+    await log.noteTarget("one", { container: "done", elapsedMs: 1, keepsPorts: true });
+    await writeFile(join(folder, "one.jsonl"), '{"kind":"tar', { flag: "a" });
+    await open();
+    expect(freed).toEqual(["waiting"]);
+    const record = (await open()).find("one");
+    expect(freed).toEqual(["waiting"]);
+    expect(record?.ends.get("waiting")).toMatchObject({ keepsPorts: false });
+    expect(record?.end?.reason).toBe("INTERRUPTED");
   });
 
   it("lets one request id run once at a time", async () => {
