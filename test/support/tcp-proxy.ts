@@ -158,7 +158,11 @@ class Link {
 
   reset(): void {
     this.#onGone();
-    for (const socket of [this.#client, this.#server]) socket.resetAndDestroy();
+    for (const socket of [this.#client, this.#server]) {
+      // libuv resets no socket that is being shut down, and Node then never closes it: the process spins as it ends.
+      if (socket.writableEnded) socket.destroy();
+      else socket.resetAndDestroy();
+    }
   }
 
   loseServer(): void {
