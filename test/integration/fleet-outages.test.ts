@@ -189,4 +189,19 @@ describe("a Redis that is flushed", () => {
     await requireOneState(members, fleet.devnet);
     for (const text of written) expect(text).toContain(made[0]!.container!.id);
   });
+
+  it("while no gateway runs is told by the tracking files of the next one what there was", async () => {
+    const fleet = await aFleet();
+    const { api, app, baseDir } = await fleet.join();
+    const { container } = await api.createContainer(at(fleet.nodes[0]!));
+    const name = container!.name;
+    const { group } = await api.createGroup({ containers: [name] });
+    await app.close();
+    expect(await fleet.redis.ask("FLUSHALL")).toBe("OK");
+    const next = await fleet.join({ baseDir });
+    const { containers } = await next.api.listContainers({});
+    const { groups } = await next.api.listGroups({});
+    expect(containers.map((one) => one.name)).toEqual([name]);
+    expect(groups.map(({ id, containers: members }) => [id, members])).toEqual([[group!.id, [name]]]);
+  });
 });
