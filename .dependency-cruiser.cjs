@@ -78,14 +78,20 @@ module.exports = {
     only("devnet", [], "P2PRC nodes of our own, so that tests meet the wire and not our reading of it"),
     only(
       "cli",
-      [room("gen"), room("config"), room("devnet"), room("observability"), "^src/(app|state-transfer)\\.ts$"],
+      [
+        room("gen"),
+        room("config"),
+        room("devnet"),
+        room("observability"),
+        "^src/app/(app|state-transfer)\\.ts$",
+      ],
       "a client of ClientService",
     ),
     {
       name: "only-app-sees-every-room",
       severity: "error",
       from: { path: "^src/index\\.ts$" },
-      to: { path: "^src/", pathNot: ["^src/(app|config/|gen/|p2p/contract|peer-api/contract)"] },
+      to: { path: "^src/", pathNot: ["^src/(app/|config/|gen/|p2p/contract|peer-api/contract)"] },
     },
     {
       name: "got-and-form-data-live-in-peer-api",

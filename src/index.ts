@@ -1,5 +1,5 @@
 /** The gateway as a library: open it in your own process, or use the generated messages and service. */
-export { type App, type AppOptions, BaseFolderTakenError, isGatewayAlive, openApp } from "./app.js";
+export { type App, type AppOptions, BaseFolderTakenError, isGatewayAlive, openApp } from "./app/app.js";
 export { type ConfigSources, type GatewayConfig, loadConfig } from "./config/config.js";
 export { ConfigError } from "./config/errors.js";
 export { ClientService } from "./gen/p2prc/client/v1/client_service_pb.js";

@@ -6,7 +6,7 @@ import type { Command } from "commander";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openApp } from "../app.js";
+import { openApp } from "../app/app.js";
 import { loadConfig } from "../config/config.js";
 import { startDevnetProcess } from "../devnet/devnet-process.js";
 import type { DevnetOptions, DevnetView } from "../devnet/contract.js";

@@ -1,5 +1,5 @@
 /** `p2prc serve`: the gateway, until a signal comes. */
-import { openApp } from "../app.js";
+import { openApp } from "../app/app.js";
 import { loadConfig } from "../config/config.js";
 import { configFlagsOf } from "./config-flags.js";
 import { openLogger } from "../observability/open-logger.js";

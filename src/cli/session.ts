@@ -2,7 +2,7 @@
 import { Agent } from "node:http";
 import { type Client, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
-import { type App, BaseFolderTakenError, openApp } from "../app.js";
+import { type App, BaseFolderTakenError, openApp } from "../app/app.js";
 import { type GatewayConfig, loadConfig } from "../config/config.js";
 import { allSettings, settings } from "../config/settings.js";
 import { socketPathOf } from "../config/socket-path.js";

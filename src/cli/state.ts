@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { loadConfig } from "../config/config.js";
 import { settings } from "../config/settings.js";
 import { openLogger } from "../observability/open-logger.js";
-import { exportStateOf, importStateInto } from "../state-transfer.js";
+import { exportStateOf, importStateInto } from "../app/state-transfer.js";
 import type { Command } from "commander";
 import { addConfigFlags, configFlagsOf } from "./config-flags.js";
 import type { Surroundings } from "./surroundings.js";

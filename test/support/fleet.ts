@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { type App, openApp } from "../../src/app.js";
+import { type App, openApp } from "../../src/app/app.js";
 import { loadConfig } from "../../src/config/config.js";
 import type { Devnet, DevnetOptions } from "../../src/devnet/contract.js";
 import { openDevnet } from "../../src/devnet/devnet.js";

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type App, openApp } from "../../src/app.js";
+import { type App, openApp } from "../../src/app/app.js";
 import { loadConfig } from "../../src/config/config.js";
 import type { Devnet, DevnetOptions } from "../../src/devnet/contract.js";
 import { openDevnet } from "../../src/devnet/devnet.js";

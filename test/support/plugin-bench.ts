@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { dirname, join } from "node:path";
 import { type Client, createClient } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
-import { type App, openApp } from "../../src/app.js";
+import { type App, openApp } from "../../src/app/app.js";
 import { loadConfig } from "../../src/config/config.js";
 import { ClientService } from "../../src/gen/p2prc/client/v1/client_service_pb.js";
 import type { RunPluginRequestSchema, RunPluginResponse } from "../../src/gen/p2prc/client/v1/plugin_pb.js";

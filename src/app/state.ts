@@ -1,21 +1,21 @@
 /** Where the state of a base folder is, and what stands on it: the part of the composition root for `store`. */
 import { join } from "node:path";
 import { v7 as uuidv7 } from "uuid";
-import type { GatewayConfig } from "./config/config.js";
-import { ConfigError } from "./config/errors.js";
-import type { Logger } from "./observability/logger.js";
-import type { StateStore } from "./store/contract.js";
-import { openLmdbStore } from "./store/lmdb/lmdb-store.js";
-import { openRedisStore } from "./store/redis/redis-store.js";
+import type { GatewayConfig } from "../config/config.js";
+import { ConfigError } from "../config/errors.js";
+import type { Logger } from "../observability/logger.js";
+import type { StateStore } from "../store/contract.js";
+import { openLmdbStore } from "../store/lmdb/lmdb-store.js";
+import { openRedisStore } from "../store/redis/redis-store.js";
 import {
   embeddedFolder,
   isSameHome,
   readStateHome,
   type StateHome,
   writeStateHome,
-} from "./store/state-home.js";
-import { importKey } from "./store/transfer/transfer.js";
-import { folderId } from "./system/folder-id.js";
+} from "../store/state-home.js";
+import { importKey } from "../store/transfer/transfer.js";
+import { folderId } from "../system/folder-id.js";
 
 export interface OpenStore {
   readonly store: StateStore;

@@ -1,14 +1,14 @@
 /** `p2prc state export|import`: the part of the composition root that moves a state while no gateway owns the folder. */
 import { existsSync } from "node:fs";
-import type { GatewayConfig } from "./config/config.js";
-import { socketPathOf } from "./config/socket-path.js";
-import { takeBaseFolder } from "./gateway/base-owner.js";
-import { openGateway } from "./gateway/gateway.js";
-import type { Logger } from "./observability/logger.js";
+import type { GatewayConfig } from "../config/config.js";
+import { socketPathOf } from "../config/socket-path.js";
+import { takeBaseFolder } from "../gateway/base-owner.js";
+import { openGateway } from "../gateway/gateway.js";
+import type { Logger } from "../observability/logger.js";
 import { openHome, openStateStore, type OpenStore, ownFolder, wantedHome } from "./state.js";
-import { writeStateHome } from "./store/state-home.js";
-import { exportState, importState, type Transferred } from "./store/transfer/transfer.js";
-import { TransferError } from "./store/transfer/transfer-error.js";
+import { writeStateHome } from "../store/state-home.js";
+import { exportState, importState, type Transferred } from "../store/transfer/transfer.js";
+import { TransferError } from "../store/transfer/transfer-error.js";
 
 /** Writes the state of a base folder into a file. @throws {BaseFolderTakenError}, {TransferError} and what opens it */
 export async function exportStateOf(

@@ -1,0 +1,152 @@
+/** What stands on the state, containers, groups and plugins: the part of the composition root for `containers` and `plugins`. */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { v7 as uuidv7 } from "uuid";
+import type { GatewayConfig } from "../config/config.js";
+import type { ContainerService } from "../containers/contract.js";
+import { type GatewayKey, openGatewayKey } from "../containers/keys/gateway-key.js";
+import { openContainerService } from "../containers/service.js";
+import { hasKnownEnd } from "../containers/sharing/known-end.js";
+import type { Logger } from "../observability/logger.js";
+import type { IpTableService } from "../p2p/contract.js";
+import { openPeerApi } from "../peer-api/peer-api.js";
+import { lookAtPort } from "../peer-api/port-look.js";
+import type { PluginService } from "../plugins/contract.js";
+import { openPluginService } from "../plugins/service.js";
+import { type OpenStore, openStateStore, ownFolder, type StoreStats } from "./state.js";
+import { RecordView } from "../store/view.js";
+import { systemClock } from "../system/clock.js";
+
+export interface StateStanding {
+  readonly backend: "embedded" | "redis";
+  /** Since when the store does not answer, wall clock in milliseconds since 1970; undefined while it does. */
+  readonly behindSinceMs: number | undefined;
+  /** Absent for the embedded store. */
+  readonly counters: StoreStats | undefined;
+}
+
+export interface OpenState {
+  readonly containers: ContainerService;
+  readonly plugins: PluginService;
+  readonly standing: () => StateStanding;
+  /** Tells how it is, and each time that changes: whether the store does not answer. */
+  readonly onStanding: (tell: (isBehind: boolean) => void) => void;
+  close(): Promise<void>;
+}
+
+/** Opens the state of containers and groups. @throws {ConfigError}, {StoreError}, {FileError} */
+export async function openState(
+  config: GatewayConfig,
+  logger: Logger,
+  ipTable: IpTableService,
+  draining: AbortSignal,
+): Promise<OpenState> {
+  const ownKey = ownKeyOf(config, logger);
+  const opened = await openStateStore(config, logger);
+  const { store, home, stats } = opened;
+  let view: RecordView | undefined;
+  try {
+    view = await RecordView.open(store, logger, systemClock, hasKnownEnd);
+    const containers = await openContainerService({
+      ...partsOf(opened, config),
+      view,
+      clock: systemClock,
+      logger,
+      directory: ipTable,
+      openPeerApi,
+      lookAtPort,
+      random: Math.random,
+      livenessIntervalMs: config.lookIntervalSeconds * 1_000,
+      newId: () => uuidv7(),
+      ownPublicKey: async () => (await ownKey()).publicKeyLine,
+      trackingFiles: {
+        containersPath: config.original.trackContainersPath,
+        groups: config.original.groupTrackContainersNames ?? {
+          path: config.original.groupTrackContainersPath,
+        },
+        ledgerPath: join(config.baseDir, ".p2prc", "tracking.side.json"),
+      },
+      acceptsLoss: config.acceptLoss,
+      draining,
+    });
+    const plugins = await openPlugins(config, logger, containers, {
+      privateKeyPath: async () => (await ownKey()).privateKeyPath,
+      draining,
+    });
+    const shown = view;
+    return {
+      containers,
+      plugins,
+      standing: () => ({
+        backend: home.backend,
+        behindSinceMs: shown.behindSinceMs,
+        counters: stats(),
+      }),
+      onStanding: (tell) => shown.onStanding(tell),
+      async close() {
+        await shown.close();
+        await store.close();
+      },
+    };
+  } catch (error) {
+    await view?.close();
+    await store.close();
+    throw error;
+  }
+}
+
+/** Beside the sources and beside what is built alike. */
+const callbackFolder = fileURLToPath(new URL("../../ansible/", import.meta.url));
+
+async function openPlugins(
+  config: GatewayConfig,
+  logger: Logger,
+  containers: ContainerService,
+  rest: Pick<Parameters<typeof openPluginService>[0], "privateKeyPath" | "draining">,
+): Promise<PluginService> {
+  return await openPluginService({
+    ...rest,
+    containers,
+    clock: systemClock,
+    logger,
+    pluginPath: config.original.pluginPath,
+    stateFolder: join(config.baseDir, ".p2prc"),
+    callbackFolder,
+    searchPath: config.searchPath,
+    home: config.homeDir,
+    newRunId: () => uuidv7(),
+  });
+}
+
+function partsOf({ store, home, gatewayId, isOwnerGone }: OpenStore, config: GatewayConfig) {
+  const sharing = { journalPath: join(ownFolder(config), "seen.journal") };
+  return { store, gatewayId, isOwnerGone, ...(home.backend === "redis" ? { sharing } : {}) };
+}
+
+/** The gateway's own SSH key is made at the first start. A key that cannot be used fails creations, and nothing else. */
+function ownKeyOf({ baseDir, original }: GatewayConfig, logger: Logger): () => Promise<GatewayKey> {
+  const { privateKeyFile: privateKeyPath, publicKeyFile: publicKeyPath } = original;
+  const open = async (): Promise<GatewayKey> => {
+    const key = await openGatewayKey({
+      privateKeyPath,
+      publicKeyPath,
+      fallbackFolder: join(baseDir, ".p2prc"),
+    });
+    if (key.passedOver !== undefined)
+      logger.warn({ why: key.passedOver }, "the configured SSH key is passed over for one of our own");
+    return key;
+  };
+  let opening: Promise<GatewayKey> | undefined;
+  const ownKey = async (): Promise<GatewayKey> => {
+    try {
+      return await (opening ??= open());
+    } catch (error) {
+      // Somebody may mend the file meanwhile.
+      opening = undefined;
+      logger.error({ err: error }, "the gateway's own SSH key cannot be used");
+      throw error;
+    }
+  };
+  ownKey().catch(() => undefined);
+  return ownKey;
+}
