@@ -32,6 +32,7 @@ export interface ServedGateway {
   readonly client: Client<typeof ClientService>;
   /** From the start of the process until health answers SERVING. */
   readonly healthyAfterMs: number;
+  readonly pid: number;
   /** Another client, on a connection of its own. */
   connect(): Client<typeof ClientService>;
   /** Resident memory now. */
@@ -66,6 +67,7 @@ export async function serveGateway(options: ServeOptions = {}): Promise<ServedGa
     url,
     client: createClient(ClientService, transport),
     healthyAfterMs: performance.now() - startMs,
+    pid: child.pid ?? 0,
     connect: () => createClient(ClientService, openTransport()),
     rssMib: () => rssMibOf(child),
     longestStallMs: () => longestStallOf(child),

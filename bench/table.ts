@@ -3,7 +3,7 @@ export interface BenchRow {
   readonly name: string;
   /** Median, in `unit`. */
   readonly value: number;
-  readonly unit: "ms" | "MiB" | "us" | "Mbit/s" | "requests";
+  readonly unit: "ms" | "MiB" | "us" | "Mbit/s" | "requests" | "cores";
   /** What the value is divided by: a floor by arithmetic, or a peer measured in the same run. */
   readonly against: string;
   readonly base: number;

@@ -2,6 +2,7 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { WatchRequestSchema } from "../src/gen/p2prc/client/v1/watch_pb.js";
+import { framed, frameHeadBytes, grpcHeaders } from "./raw-calls.js";
 import { type ServedGateway, serveGateway } from "./served-gateway.js";
 import { type BenchRow, rowOf } from "./table.js";
 
@@ -121,16 +122,8 @@ async function openReaders({ url }: ServedGateway, count: number): Promise<Reade
 }
 
 function openWatch(session: ClientHttp2Session): ClientHttp2Stream {
-  const body = toBinary(WatchRequestSchema, create(WatchRequestSchema, { sendInitialState: true }));
-  const stream = session.request({
-    ":method": "POST",
-    ":path": "/p2prc.client.v1.ClientService/Watch",
-    "content-type": "application/grpc+proto",
-    te: "trailers",
-  });
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(body.length, 1);
-  stream.end(Buffer.concat([head, body]));
+  const stream = session.request(grpcHeaders("Watch"));
+  stream.end(framed(toBinary(WatchRequestSchema, create(WatchRequestSchema, { sendInitialState: true }))));
   return stream;
 }
 
@@ -141,8 +134,8 @@ class MessageCounter {
 
   take(piece: Buffer): void {
     this.#rest = this.#rest.length === 0 ? piece : Buffer.concat([this.#rest, piece]);
-    while (this.#rest.length >= 5) {
-      const end = 5 + this.#rest.readUInt32BE(1);
+    while (this.#rest.length >= frameHeadBytes) {
+      const end = frameHeadBytes + this.#rest.readUInt32BE(1);
       if (this.#rest.length < end) return;
       this.#rest = this.#rest.subarray(end);
       this.messageCount += 1;
