@@ -292,8 +292,13 @@ export interface ContainerService {
   removeFromGroup(group: string, containers: readonly string[], etag: string): Promise<Group>;
   /** How a plugin logs in. @throws also {PeerError} ADDRESS_BLOCKED: its node may not be contacted */
   login(container: string): Promise<Access>;
-  /** Marks the first unused ports of a container as used. @throws {ContainerError} PORTS_EXHAUSTED */
-  takePorts(container: string, count: number): Promise<readonly ContainerPort[]>;
+  /**
+   * Marks the first unused ports of a container as used.
+   *
+   * @param validateOnly only tells which ones that would be
+   * @throws {ContainerError} PORTS_EXHAUSTED
+   */
+  takePorts(container: string, count: number, validateOnly?: boolean): Promise<readonly ContainerPort[]>;
   /** Marks ports of a container as unused. */
   freePorts(container: string, ports: readonly ContainerPort[]): Promise<void>;
   removeGroup(

@@ -150,7 +150,8 @@ function changesOf(
   return {
     create: (request, options) => checked(() => creates.create(request, options)),
     remove: (request, options) => checked(() => removals.remove(request, options)),
-    takePorts: (container, count) => checked(() => takePorts(base, container, count)),
+    takePorts: (container, count, validateOnly) =>
+      checked(() => takePorts(base, container, count, validateOnly)),
     freePorts: (container, ports) => checked(() => freePorts(base, container, ports)),
     createGroup: (containers, requestId) => checked(() => groups.create(containers, requestId)),
     addToGroup: (group, containers, etag) => checked(() => groups.add(group, containers, etag)),

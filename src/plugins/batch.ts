@@ -44,9 +44,14 @@ export async function runBatch(deps: BatchDeps, batch: BatchOptions): Promise<vo
     clock,
     timeoutMs: targetTimeoutMs,
     onOver: (host) => {
+      const target = hosts.get(host);
+      if (target === undefined) {
+        // A play on this machine has no connection that could be cut.
+        stuck.abort(new Error("a play on a host of its own takes too long"));
+        return;
+      }
       // Its connections only: Ansible takes it for unreachable, and goes on with the others.
-      const path = hosts.get(host)?.login.knownHostsPath ?? "";
-      void killMarked(mark, ({ command }) => command.includes(path));
+      void killMarked(mark, ({ command }) => command.includes(target.login.knownHostsPath));
       cancelGrace();
       cancelGrace = clock.after(pluginLimits.timeoutGraceMs, () => {
         if (report.isBusy(host)) stuck.abort(new Error("Ansible does not let go of a target"));
@@ -75,7 +80,8 @@ export async function runBatch(deps: BatchDeps, batch: BatchOptions): Promise<vo
       },
     });
     deps.signal.throwIfAborted();
-    await report.close(end, (host) => watch.isOver(host));
+    const isForeignOver = watch.over.some((host) => !hosts.has(host));
+    await report.close(end, (host) => isForeignOver || watch.isOver(host));
   } finally {
     watch.close();
     cancelGrace();

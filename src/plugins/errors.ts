@@ -21,6 +21,9 @@ export type PluginReason =
   | "INSTALL_FAILED"
   | "ANSIBLE_MISSING"
   | "PLUGIN_PATH_UNREADABLE"
+  /** The journal of the runs cannot be written. */
+  | "DISK_FULL"
+  | "STATE_READ_ONLY"
   | "DRAINING"
   // -- of one target
   /** It has neither SSH port nor a user name that can be used. */

@@ -44,6 +44,8 @@ export const pluginLimits = {
   runKeptMs: 24 * 60 * 60_000,
   /** Runs whose results are kept; the oldest go first. */
   maxKeptRuns: 1_000,
+  /** Targets of them together; the oldest runs go first. */
+  maxKeptTargets: 20_000,
   /** One connection of ssh, until it stands, in seconds. */
   connectTimeoutSeconds: 10,
 } as const;

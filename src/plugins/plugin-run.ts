@@ -149,6 +149,7 @@ export class PluginRun {
       requestId: request.requestId,
       argumentsHash,
       scopeHash,
+      ...(request.resumeToken === "" ? {} : { resumes: request.resumeToken }),
       targets: targets.map(({ container, ports }) => ({
         container,
         ports: portsOf.get(container) ?? [],

@@ -2,10 +2,13 @@
  * What is known of each run, on the disk: one file per run, one JSON object a line, so that a gateway that was killed
  * knows at its next start which processes to end, and what each target came to. No secret is in it.
  */
-import { appendFile, mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ContainerPort } from "../peer-api/contract.js";
+import { type FileError, unwritable } from "../system/errors.js";
+import { LineJournal } from "../system/line-journal.js";
 import type { RunEndReason } from "./contract.js";
+import { PluginError } from "./errors.js";
 import type { RecordedFailure } from "./recorded-failure.js";
 
 export interface JournalTarget {
@@ -24,6 +27,8 @@ export interface RunBegin {
   readonly argumentsHash: string;
   /** Of plugin, targets and variables: what a resumed run must share. */
   readonly scopeHash: string;
+  /** The run that it goes on with; absent = none. */
+  readonly resumes?: string;
   readonly targets: readonly JournalTarget[];
   readonly timeMs: number;
 }
@@ -57,6 +62,7 @@ const fileEnd = ".jsonl";
 
 export class RunJournal {
   readonly #folder: string;
+  readonly #files = new Map<string, LineJournal>();
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -67,14 +73,15 @@ export class RunJournal {
     return join(this.#folder, run);
   }
 
+  /** @throws {PluginError} DISK_FULL, STATE_READ_ONLY */
   async write(run: string, line: JournalLine): Promise<void> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    await appendFile(this.#fileOf(run), `${JSON.stringify(line)}\n`, { mode: 0o600, flush: true });
-  }
-
-  /** Ends a line that a crash may have cut short, so that the next one is not lost with it. */
-  async endLine(run: string): Promise<void> {
-    await appendFile(this.#fileOf(run), "\n", { mode: 0o600 });
+    try {
+      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+      await this.#fileOf(run).append(JSON.stringify(line), true);
+    } catch (error) {
+      throw unwritableRun(unwritable(this.#folder, error));
+    }
+    if (line.kind === "end") await this.#close(run);
   }
 
   /** Reads every run; a file that tells of none is removed. */
@@ -82,7 +89,9 @@ export class RunJournal {
     const names = await readdir(this.#folder).catch(() => []);
     const records: RunRecord[] = [];
     for (const name of names.filter((candidate) => candidate.endsWith(fileEnd))) {
-      const record = parseJournal(await readFile(join(this.#folder, name), "utf8"));
+      const run = name.slice(0, -fileEnd.length);
+      const record = parseJournal(await this.#fileOf(run).read());
+      this.#files.delete(run);
       if (record === undefined) await rm(join(this.#folder, name), { force: true });
       else records.push(record);
     }
@@ -96,22 +105,39 @@ export class RunJournal {
 
   async forget(run: string): Promise<void> {
     await this.removeFolder(run);
-    await rm(this.#fileOf(run), { force: true });
+    await this.#close(run);
+    await rm(this.#pathOf(run), { force: true });
   }
 
-  #fileOf(run: string): string {
+  #fileOf(run: string): LineJournal {
+    let file = this.#files.get(run);
+    if (file === undefined) this.#files.set(run, (file = new LineJournal(this.#pathOf(run))));
+    return file;
+  }
+
+  async #close(run: string): Promise<void> {
+    await this.#files.get(run)?.close();
+    this.#files.delete(run);
+  }
+
+  #pathOf(run: string): string {
     return join(this.#folder, `${run}${fileEnd}`);
   }
 }
 
-/** Reads a file of one run; a line that a crash cut short is passed over. @returns undefined if it never began */
-export function parseJournal(text: string): RunRecord | undefined {
+const unwritableRun = (error: FileError): PluginError => {
+  const reason = error.failure === "FULL" ? "DISK_FULL" : "STATE_READ_ONLY";
+  return new PluginError(reason, `the journal of the runs cannot be written: ${error.why}`, { cause: error });
+};
+
+/** Reads the lines of one run; one that a crash cut short is passed over. @returns undefined if it never began */
+export function parseJournal(lines: readonly string[]): RunRecord | undefined {
   let begin: RunBegin | undefined;
   let end: RunRecord["end"];
   const marks: string[] = [];
   const begun = new Set<string>();
   const ends = new Map<string, TargetEnd>();
-  for (const line of text.split("\n").map(parseLine)) {
+  for (const line of lines.map(parseLine)) {
     if (line?.kind === "begin") begin = line;
     if (line?.kind === "process") {
       marks.push(line.mark);

@@ -52,7 +52,6 @@ export class RunLog {
     let killed = 0;
     for (const mark of marks) killed += await killMarked(mark);
     logger.warn({ run, killed }, "a plugin run was interrupted by the end of the gateway");
-    await journal.endLine(run);
     await this.#end(run, "INTERRUPTED");
     await journal.removeFolder(run);
   }
@@ -82,13 +81,32 @@ export class RunLog {
     return found;
   }
 
-  /** @throws {PluginError} RUN_UNDER_WAY: another call with its request id was first */
+  /** @throws {PluginError} RUN_UNDER_WAY: another call with its request id, or its resume token, was first; DISK_FULL */
   async begin(begin: RunBegin): Promise<void> {
     if (this.ofRequest(begin.requestId, begin.argumentsHash) !== undefined)
       throw new PluginError("RUN_UNDER_WAY", "another call with this request_id was first");
+    this.#requireNotResumed(begin.resumes);
     this.#keep({ begin, marks: [], begun: new Set(), ends: new Map(), end: undefined });
-    await this.#write(begin.run, { kind: "begin", ...begin });
+    try {
+      await this.#write(begin.run, { kind: "begin", ...begin });
+    } catch (error) {
+      // It never began: the same request may be tried again.
+      await this.#forget(begin);
+      throw error;
+    }
     await this.#clearOld();
+  }
+
+  /** Two runs at once over the same targets would give them the same ports. */
+  #requireNotResumed(token: string | undefined): void {
+    if (token === undefined) return;
+    for (const { begin, end } of this.#runs.values()) {
+      if (begin.resumes === token && end === undefined) {
+        throw new PluginError("RUN_UNDER_WAY", "another run goes on with this resume_token", {
+          metadata: { run: begin.run },
+        });
+      }
+    }
   }
 
   async noteProcess(run: string, mark: string, containers: readonly string[]): Promise<void> {
@@ -143,19 +161,24 @@ export class RunLog {
     if (requestId !== "") this.#ofRequest.set(requestId, run);
   }
 
-  #isOld({ begin, end }: KeptRun): boolean {
+  #isOld({ begin, end }: Pick<KeptRun, "begin" | "end">): boolean {
     return end !== undefined && this.#deps.clock.nowMs() - begin.timeMs > pluginLimits.runKeptMs;
   }
 
   async #clearOld(): Promise<void> {
-    const done = [...this.#runs.values()].filter(({ end }) => end !== undefined);
-    const surplus = Math.max(0, done.length - pluginLimits.maxKeptRuns);
-    for (const kept of done.filter((one, index) => index < surplus || this.#isOld(one))) {
-      const { run, requestId } = kept.begin;
-      this.#runs.delete(run);
-      if (this.#ofRequest.get(requestId) === run) this.#ofRequest.delete(requestId);
-      await this.#deps.journal.forget(run);
+    let [runCount, targetCount] = [0, 0];
+    for (const { begin, end } of [...this.#runs.values()].reverse()) {
+      runCount += 1;
+      targetCount += begin.targets.length;
+      const isSurplus = runCount > pluginLimits.maxKeptRuns || targetCount > pluginLimits.maxKeptTargets;
+      if (end !== undefined && (isSurplus || this.#isOld({ begin, end }))) await this.#forget(begin);
     }
+  }
+
+  async #forget({ run, requestId }: RunBegin): Promise<void> {
+    this.#runs.delete(run);
+    if (this.#ofRequest.get(requestId) === run) this.#ofRequest.delete(requestId);
+    await this.#deps.journal.forget(run);
   }
 
   async #write(run: string, line: JournalLine): Promise<void> {

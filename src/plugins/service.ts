@@ -5,7 +5,14 @@ import type { Clock } from "../system/clock.js";
 import { findAnsible, type ProgramSurroundings } from "./ansible-program.js";
 import { playbookPort } from "./batches.js";
 import { BoundedQueue } from "./bounded-queue.js";
-import type { EventDraft, PluginContainers, PluginService, RunEvent, RunRequest } from "./contract.js";
+import type {
+  EventDraft,
+  PluginContainers,
+  PluginService,
+  RunEvent,
+  RunRequest,
+  RunTarget,
+} from "./contract.js";
 import { PluginError } from "./errors.js";
 import { HostKeys } from "./host-keys.js";
 import { checkVariables } from "./inventory.js";
@@ -15,6 +22,7 @@ import { readPluginName } from "./names.js";
 import { findPlugin, listPlugins } from "./plugin-folders.js";
 import { type PlannedTarget, PluginRun } from "./plugin-run.js";
 import { replay } from "./replay.js";
+import { recordFailure } from "./recorded-failure.js";
 import { RunJournal, type RunRecord } from "./run-journal.js";
 import { RunLog } from "./run-log.js";
 import { findAll, findTargets } from "./targets.js";
@@ -177,20 +185,31 @@ function leftOf(record: RunRecord | undefined, scopeHash: string): readonly Plan
   });
 }
 
-/** What a run would begin with. Nothing is marked. */
+/** What a run would begin with, and which targets it could not begin. Nothing is marked. */
 async function preview(
   { containers }: RunParts,
   portCount: number,
   targets: readonly PlannedTarget[],
 ): Promise<readonly EventDraft[]> {
-  const shown = [];
+  const shown: RunTarget[] = [];
+  const refused: EventDraft[] = [];
   for (const { container, ports } of targets) {
-    const free = ports ?? (await containers.get(container)).ports.filter(({ isUsed }) => !isUsed);
-    shown.push({ container, ports: free.slice(0, portCount).map(playbookPort) });
+    try {
+      const taken = ports ?? (await containers.takePorts(container, portCount, true));
+      shown.push({ container, ports: taken.map(playbookPort) });
+    } catch (error) {
+      // As in a run: a fault of the gateway fails the call, and not each target.
+      if (!(error instanceof Error) || recordFailure(error).room === "unknown") throw error;
+      shown.push({ container, ports: [] });
+      refused.push({ kind: "finished", container, result: { target: container, error, elapsedMs: 0 } });
+    }
   }
-  const counts = { succeededCount: 0, failedCount: 0, notStartedCount: targets.length, elapsedMs: 0 };
+  const failedCount = refused.length;
+  const notStartedCount = targets.length - failedCount;
+  const counts = { succeededCount: 0, failedCount, notStartedCount, elapsedMs: 0 };
   return [
     { kind: "started", container: "", run: "", targets: shown, isReplayed: false },
+    ...refused,
     { kind: "summary", container: "", ...counts, endReason: "VALIDATED" },
   ];
 }

@@ -27,6 +27,11 @@ export class TargetWatch {
     this.#deps = deps;
   }
 
+  /** Whose time is over. */
+  get over(): readonly string[] {
+    return [...this.#over];
+  }
+
   isOver(host: string): boolean {
     return this.#over.has(host);
   }

@@ -25,7 +25,7 @@ export class LineJournal {
     return this.#byteCount;
   }
 
-  /** Reads the lines that were written whole: a crash may have cut the last one. @throws {FileError} UNREADABLE */
+  /** Reads the lines; without the last one if it was cut short, by a crash or a full disk. An earlier one may be so too. @throws {FileError} UNREADABLE */
   async read(): Promise<readonly string[]> {
     return await this.#inTurn(async () => {
       try {
@@ -42,13 +42,13 @@ export class LineJournal {
   async append(line: string, isDurable: boolean): Promise<void> {
     await this.#inTurn(async () => {
       try {
-        this.#handle ??= await open(this.#path, "a", 0o600);
+        this.#handle ??= await this.#open();
         const bytes = Buffer.from(`${line}\n`);
         this.#byteCount += bytes.byteLength;
         await this.#handle.appendFile(bytes);
         if (isDurable) await this.#handle.datasync();
       } catch (error) {
-        // What was written in part would run into the next line.
+        // It may be there in part: whoever opens it anew ends that line.
         await this.#drop();
         throw unwritable(this.#path, error);
       }
@@ -70,7 +70,7 @@ export class LineJournal {
   async clear(): Promise<void> {
     await this.#inTurn(async () => {
       try {
-        this.#handle ??= await open(this.#path, "a", 0o600);
+        this.#handle ??= await this.#open();
         await this.#handle.truncate(0);
         this.#byteCount = 0;
       } catch (error) {
@@ -82,6 +82,21 @@ export class LineJournal {
   /** Resolves when what was asked for is done and the file is closed. */
   async close(): Promise<void> {
     await this.#inTurn(() => this.#drop());
+  }
+
+  /** Opens it behind a whole line: one that was cut short would swallow the next. */
+  async #open(): Promise<FileHandle> {
+    const handle = await open(this.#path, "a+", 0o600);
+    try {
+      const { size } = await handle.stat();
+      const last = Buffer.alloc(1);
+      if (size > 0) await handle.read(last, 0, 1, size - 1);
+      if (size > 0 && last.toString() !== "\n") await handle.appendFile("\n");
+      return handle;
+    } catch (error) {
+      await handle.close().catch(() => undefined);
+      throw error;
+    }
   }
 
   async #drop(): Promise<void> {

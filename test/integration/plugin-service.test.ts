@@ -3,6 +3,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { ContainerError } from "../../src/containers/errors.js";
 import { silentLogger } from "../../src/observability/logger.js";
 import { requireSshpass } from "../../src/plugins/ansible-program.js";
 import type { PluginContainers, PluginService, RunEvent, RunRequest } from "../../src/plugins/contract.js";
@@ -210,6 +211,49 @@ describe("the ports of a run that is cut short", () => {
     await symlink("/etc/passwd", join(base, "plugins/p/link"));
     await expect(run()).rejects.toMatchObject({ reason: "PLUGIN_BROKEN" });
     expect(taken).toEqual([]);
+  });
+});
+
+describe("a play on a host of its own", () => {
+  it("that takes longer than target_timeout ends the run of Ansible, and each target says so", async () => {
+    await plugin(
+      `trap 'exit 0' TERM\nprintf '{"event":"start","host":"localhost","task":"t"}\\n' >&3\nwhile :; do sleep 0.05; done`,
+    );
+    const policy = { ...aRequest.policy, targetTimeoutMs: 50 };
+    const events: RunEvent[] = [];
+    for await (const event of service.run({ ...aRequest, policy }, new AbortController().signal))
+      events.push(event);
+    expect(reasons(events)).toEqual(["TARGET_TIMEOUT"]);
+    expect(await markedProcesses("run-1.1")).toEqual([]);
+  });
+});
+
+describe("a run that is only checked", () => {
+  it("tells which targets could not begin, and why", async () => {
+    await plugin("", "", 2);
+    const [fit, unfit] = ["fit", "unfit"].map((id) => `nodes/203.0.113.7:8088/containers/${id}`);
+    names = [fit!, unfit!];
+    const ports = [80, 81].map((internalPort) => ({ internalPort, externalPort: 4000, protocol: "tcp" }));
+    const takePorts = async (name: string, _: number, validateOnly = false): Promise<unknown> => {
+      expect(validateOnly).toBe(true);
+      if (name === unfit) throw new ContainerError("PORTS_EXHAUSTED", "2 unused ports are wanted");
+      return ports;
+    };
+    Object.assign(containers, { takePorts });
+    const events: RunEvent[] = [];
+    for await (const event of service.run({ ...aRequest, validateOnly: true }, new AbortController().signal))
+      events.push(event);
+    expect(events).toMatchObject([
+      {
+        kind: "started",
+        targets: [
+          { container: fit, ports: [80, 81] },
+          { container: unfit, ports: [] },
+        ],
+      },
+      { kind: "finished", container: unfit, result: { error: { reason: "PORTS_EXHAUSTED" } } },
+      { kind: "summary", failedCount: 1, notStartedCount: 1, endReason: "VALIDATED" },
+    ]);
   });
 });
 

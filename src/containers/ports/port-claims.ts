@@ -9,17 +9,23 @@ import { containerName, readContainerName } from "../names.js";
 import { notTracked } from "../life/remove-errors.js";
 import type { ContainerRecord } from "../records.js";
 
-/** Finds the first ports that nothing runs on, and marks them, all or none. @throws {ContainerError} PORTS_EXHAUSTED */
+/**
+ * Finds the first ports that nothing runs on, and marks them, all or none.
+ *
+ * @param validateOnly marks none
+ * @throws {ContainerError} PORTS_EXHAUSTED
+ */
 export async function takePorts(
   deps: ChangeDeps,
   name: string,
   count: number,
+  validateOnly = false,
 ): Promise<readonly ContainerPort[]> {
   return await change(deps, (draft) => {
     const { key, record } = find(deps, draft, name);
     const ports = freePortsOf(draft, key, record).slice(0, count);
     if (ports.length < count) throw portsExhausted(record, count, ports.length);
-    mark(draft, key, record, ports, true);
+    if (!validateOnly) mark(draft, key, record, ports, true);
     return ports;
   });
 }

@@ -1,5 +1,5 @@
 /** The parts of a run that know no process: who is worked on when, whose time is over, what is kept. */
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
@@ -227,9 +227,48 @@ describe("what is kept of a run", () => {
     expect(await readdir(folder)).toEqual(["new.jsonl"]);
   });
 
+  it("goes with the oldest when the targets of all runs are too many, but never while it goes on", async () => {
+    const log = await open();
+    const targets = Array.from({ length: pluginLimits.maxKeptTargets / 2 + 1 }, (_, index) => ({
+      container: `c${index}`,
+      ports: [],
+    }));
+    await log.begin({ ...begin("running"), targets });
+    await log.begin({ ...begin("first"), targets });
+    await log.end("first", "FINISHED");
+    await log.begin({ ...begin("second"), targets });
+    expect(["running", "first", "second"].map((run) => log.find(run) !== undefined)).toEqual([
+      true,
+      false,
+      true,
+    ]);
+  });
+
+  it("lets one run at a time go on with an earlier one", async () => {
+    const log = await open();
+    await log.begin(begin("one"));
+    await log.end("one", "INTERRUPTED");
+    await log.begin({ ...begin("two"), resumes: "one" });
+    await expect(log.begin({ ...begin("three"), resumes: "one" })).rejects.toMatchObject({
+      reason: "RUN_UNDER_WAY",
+      metadata: { run: "two" },
+    });
+    await log.end("two", "FINISHED");
+    await log.begin({ ...begin("three"), resumes: "one" });
+  });
+
+  it("begins nothing on a disk that is full, and the same request may be tried again", async () => {
+    const log = await open();
+    await symlink("/dev/full", join(folder, "one.jsonl"));
+    await expect(log.begin(begin("one", "id"))).rejects.toMatchObject({ reason: "DISK_FULL" });
+    await log.begin(begin("two", "id"));
+    await log.end("two", "FINISHED");
+    expect(log.ofRequest("id", "hash")?.begin.run).toBe("two");
+  });
+
   it("is nothing where a run never began", () => {
-    expect(parseJournal("")).toBeUndefined();
-    expect(parseJournal('{"kind":"end"}\nnonsense\n')).toBeUndefined();
+    expect(parseJournal([])).toBeUndefined();
+    expect(parseJournal(['{"kind":"end"}', "nonsense"])).toBeUndefined();
   });
 
   it("says why a target failed, and of a fault of ours only that it was one", () => {

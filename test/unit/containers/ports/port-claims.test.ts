@@ -24,6 +24,16 @@ describe("ports for a plugin", () => {
     expect(used()?.map(({ name }) => name)).toEqual(["web", "b"]);
   });
 
+  it("are only told, and not marked, where the call is only checked", async () => {
+    const [key = ""] = await tracked.track([aContainerRecord({ ports })]);
+    const told = await takePorts(tracked, nameOfKey(key), 1, true);
+    expect(told.map(({ name }) => name)).toEqual(["a"]);
+    expect(tracked.state.get("container", key)?.ports).toEqual(ports);
+    await expect(takePorts(tracked, nameOfKey(key), 4, true)).rejects.toMatchObject({
+      reason: "PORTS_EXHAUSTED",
+    });
+  });
+
   it("are taken all or none", async () => {
     const [key = ""] = await tracked.track([aContainerRecord({ ports })]);
     await expect(takePorts(tracked, nameOfKey(key), 4)).rejects.toMatchObject({ reason: "PORTS_EXHAUSTED" });

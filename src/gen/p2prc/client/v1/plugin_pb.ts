@@ -285,7 +285,7 @@ export type RunPluginRequest = Message<"p2prc.client.v1.RunPluginRequest"> & {
   requestId: string;
 
   /**
-   * Only checks: tells the targets and the ports each would give, and runs nothing.
+   * Only checks: tells the targets, the ports that each would give, and which ones have too few; runs nothing.
    *
    * @generated from field: bool validate_only = 8;
    */
