@@ -49,7 +49,7 @@ export function settleUnanswered(draft: Draft, intent: IntentRecord, error: unkn
   }
   draft.delete("intent", intent.id);
   // It never reached the node: the same request id may try again.
-  if (intent.requestId !== "") draft.delete("request", intent.requestId);
+  if (requestOf(draft, intent) !== undefined) draft.delete("request", intent.requestId);
   return error;
 }
 
@@ -132,9 +132,31 @@ function leaveUnknown(draft: Draft, intent: IntentRecord, reason: StateReason): 
 }
 
 /** Keeps the answer for those who repeat the request id. */
-export function noteOutcome(draft: Draft, { requestId }: IntentRecord, outcome: OutcomeRecord): void {
+export function noteOutcome(draft: Draft, intent: IntentRecord, outcome: OutcomeRecord): void {
+  const container = "container" in outcome ? outcome.container : undefined;
+  const request = requestOf(draft, intent, container);
+  if (request !== undefined) draft.put("request", intent.requestId, { ...request, outcome });
+}
+
+/**
+ * Finds what is kept under a creation's request id, if it is still this creation's: a node may take longer than the id is
+ * kept, and another call have it by then.
+ *
+ * @param container what came of the creation, as far as it is known
+ */
+export function requestOf(
+  draft: Draft,
+  { id, requestId }: Pick<IntentRecord, "id" | "requestId">,
+  container?: string,
+): RequestRecord | undefined {
   const request = requestId === "" ? undefined : draft.get("request", requestId);
-  if (request !== undefined) draft.put("request", requestId, { ...request, outcome });
+  if (request === undefined) return undefined;
+  const { outcome } = request;
+  const isOwn =
+    "intent" in outcome
+      ? outcome.intent === id
+      : outcome.kind === "tracked" && outcome.container === container;
+  return isOwn ? request : undefined;
 }
 
 /** @throws {ContainerError} REQUEST_ID_REUSED */

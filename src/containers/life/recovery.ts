@@ -3,6 +3,7 @@ import type { Clock } from "../../system/clock.js";
 import { failpoint } from "../../system/failpoint.js";
 import { change, type ChangeDeps, type Draft } from "../change.js";
 import { containerLimits } from "../limits.js";
+import { noteOutcome, requestOf } from "./intents.js";
 import { type OpenWork, OpenWorkIndex } from "../sharing/open-work.js";
 import type { ContainerRecord } from "../records.js";
 import { keyOfRecord } from "../show.js";
@@ -42,12 +43,7 @@ export function settleAsUnknown(draft: Draft, { kind, subject }: OpenWork, owner
     const intent = draft.get("intent", subject);
     if (intent?.state !== "PENDING" || intent.owner !== owner) return;
     draft.put("intent", subject, { ...intent, state: "UNKNOWN", reason: "CREATE_OUTCOME_UNKNOWN" });
-    const request = intent.requestId === "" ? undefined : draft.get("request", intent.requestId);
-    if (request?.outcome.kind !== "running") return;
-    draft.put("request", intent.requestId, {
-      ...request,
-      outcome: { kind: "unknown", intent: subject, reason: "CREATE_OUTCOME_UNKNOWN" },
-    });
+    noteOutcome(draft, intent, { kind: "unknown", intent: subject, reason: "CREATE_OUTCOME_UNKNOWN" });
     return;
   }
   const container = removingBy(draft, subject, owner);
@@ -61,9 +57,7 @@ export function takeBack(draft: Draft, { kind, subject }: OpenWork, owner: strin
     const intent = draft.get("intent", subject);
     if (intent?.owner !== owner) return;
     draft.delete("intent", subject);
-    const { outcome } = (intent.requestId === "" ? undefined : draft.get("request", intent.requestId)) ?? {};
-    if (outcome !== undefined && "intent" in outcome && outcome.intent === subject)
-      draft.delete("request", intent.requestId);
+    if (requestOf(draft, intent) !== undefined) draft.delete("request", intent.requestId);
     return;
   }
   const container = removingBy(draft, subject, owner);
