@@ -1,9 +1,12 @@
 import type { Logger } from "../observability/logger.js";
 import { type Clock, systemClock } from "../system/clock.js";
-import type { ChangeSet, RecordChange, Revision, Snapshot, StateStore, StoredRecord } from "./contract.js";
+import type { ChangeSet, RecordChange, Revision, StateStore, StoredRecord } from "./contract.js";
 import { StoreError } from "./errors.js";
-import { carryOut, type EndRule, planRescue } from "./rescue.js";
+import type { EndRule } from "./rescue.js";
+import { loadRescued, type Rescued } from "./rescue-work.js";
 import { numberOfRevision } from "./revision.js";
+import { differenceOf } from "./difference.js";
+import { SeenRevisions } from "./seen-revisions.js";
 
 /** What a view tells its listeners, each time after it shows it. */
 export type ViewUpdate =
@@ -32,9 +35,6 @@ interface Waiter {
 const firstRetryMs = 100;
 const lastRetryMs = 1_000;
 
-/** Revisions that are remembered, to know them again in a store that has lost others. */
-const maxRecent = 10_000;
-
 /** All records of a store in memory, as of some commit, following it. Indexes are for listeners to keep. */
 export class RecordView {
   readonly #store: StateStore;
@@ -46,7 +46,7 @@ export class RecordView {
   readonly #closed = new AbortController();
   #records: Map<string, StoredRecord>;
   #revision: Revision;
-  readonly #recent = new Set<Revision>();
+  readonly #seen = new SeenRevisions();
   #resyncCount = 0;
   #behindSinceMs: number | undefined;
   readonly #standingListeners = new Set<(isBehind: boolean) => void>();
@@ -66,7 +66,7 @@ export class RecordView {
     this.#clock = clock;
     this.#records = records;
     this.#revision = revision;
-    this.#recent.add(revision);
+    this.#seen.add(revision);
   }
 
   /**
@@ -131,17 +131,18 @@ export class RecordView {
   /**
    * Resolves when the view shows at least this commit.
    *
-   * @param from where the view was when the commit began. One that does not come later is of another past: the store has
-   * lost commits, and the view is about to be read anew
+   * @param from where the view was when the commit began: also resolves once it has been read anew since. The store may
+   * have lost this commit then, and whether it is shown is for the caller to find out. A commit that does not come later
+   * than that place is of another past, which the view is about to show
    * @throws {StoreError} STATE_STORE_UNAVAILABLE once closed; what `signal` was aborted with
    */
   async reached(revision: Revision, signal?: AbortSignal, from?: Place): Promise<void> {
     signal?.throwIfAborted();
     const number = numberOfRevision(revision);
     const isElsewhere = from !== undefined && !isAtOrAfter(revision, from.revision);
-    const leastCount = isElsewhere ? from.resyncCount + 1 : 0;
     const isShown = (): boolean =>
-      number <= numberOfRevision(this.#revision) && this.#resyncCount >= leastCount;
+      (!isElsewhere && number <= numberOfRevision(this.#revision)) ||
+      (from !== undefined && this.#resyncCount > from.resyncCount);
     if (isShown()) return;
     if (this.#isClosed()) throw closedError();
     await new Promise<void>((resolve) => {
@@ -217,15 +218,17 @@ export class RecordView {
 
   /** Reads the store anew if that is what a failure asks for. */
   async #resync(failure: unknown): Promise<boolean> {
-    const reason = failure instanceof StoreError ? failure.reason : undefined;
+    const { reason, metadata } = failure instanceof StoreError ? failure : {};
     if (reason !== "REVISION_COMPACTED") {
       this.#logger.warn({ err: failure }, "the state store does not answer; the view stays as it is");
       return false;
     }
     try {
-      const { records, revision } = await this.#loadWhole();
+      const { now, isAnotherPast } = await this.#loadWhole(metadata?.["oldest"]);
       if (this.#isClosed()) return true;
-      const changes = difference(this.#records, records);
+      const { records, revision } = now;
+      if (isAnotherPast) this.#seen.beginAnew();
+      const changes = differenceOf(this.#records, records);
       this.#logger.warn({ from: this.#revision, to: revision }, "the view was read anew");
       this.#records = records;
       this.#setBehind(undefined);
@@ -237,27 +240,32 @@ export class RecordView {
     }
   }
 
-  /** Reads the store, and brings back what it has lost of what was seen here. */
-  async #loadWhole(): Promise<Snapshot> {
-    const now = await this.#store.load();
-    const rescue = planRescue(this.#records, this.#revision, this.#recent, now, this.#hasKnownEnd);
-    if (rescue === undefined || rescue.length === 0 || this.#isClosed()) return now;
-    this.#logger.error(
-      { count: rescue.length },
-      "the state store has lost what it had confirmed: it is brought back",
-    );
-    await carryOut(this.#store, rescue);
-    return await this.#store.load();
+  /**
+   * Reads the store, and brings back what it has lost of what was seen here.
+   *
+   * @param oldest how far its history reaches back: if to where the view was, and that is not in it, it is another past
+   */
+  async #loadWhole(oldest: Revision | undefined): Promise<Rescued> {
+    const seen = this.#revision;
+    const past = { records: this.#records, seen, recent: this.#seen.recent };
+    return await loadRescued(this.#store, past, {
+      ...(this.#hasKnownEnd === undefined ? {} : { hasKnownEnd: this.#hasKnownEnd }),
+      isAnotherPast: oldest !== undefined && numberOfRevision(oldest) <= numberOfRevision(seen),
+      trail: this.#seen.trail,
+      nowMs: this.#clock.nowMs(),
+      isOver: () => this.#isClosed(),
+      onBegin: (count) =>
+        this.#logger.error(
+          { count },
+          "the state store has lost what it had confirmed: what was seen here is brought back",
+        ),
+    });
   }
 
   #show(revision: Revision, update: ViewUpdate): void {
     this.#revision = revision;
     if (update.kind === "resynced") this.#resyncCount += 1;
-    this.#recent.add(revision);
-    for (const old of this.#recent) {
-      if (this.#recent.size <= maxRecent) break;
-      this.#recent.delete(old);
-    }
+    this.#seen.add(revision);
     for (const listener of [...this.#listeners]) {
       try {
         listener(update);
@@ -282,22 +290,6 @@ export class RecordView {
       if (signal.aborted) end();
     });
   }
-}
-
-/** Finds what leads from one state to another. Values of equal revision are equal. */
-function difference(
-  from: ReadonlyMap<string, StoredRecord>,
-  to: ReadonlyMap<string, StoredRecord>,
-): readonly RecordChange[] {
-  const changes: RecordChange[] = [];
-  for (const [key, { value, revision }] of to) {
-    const old = from.get(key);
-    if (old?.revision !== revision) changes.push({ key, value, previous: old?.value });
-  }
-  for (const [key, { value }] of from) {
-    if (!to.has(key)) changes.push({ key, value: undefined, previous: value });
-  }
-  return changes;
 }
 
 const isAtOrAfter = (revision: Revision, from: Revision): boolean =>

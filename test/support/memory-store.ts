@@ -58,7 +58,9 @@ export class MemoryStore implements StateStore {
     while (!signal.aborted) {
       const index = this.#history.findIndex(({ revision }) => revision === position);
       if (index === -1 && position !== this.#origin)
-        throw new StoreError("REVISION_COMPACTED", "this revision is not in the history");
+        throw new StoreError("REVISION_COMPACTED", "this revision is not in the history", {
+          metadata: { oldest: this.#origin },
+        });
       const changeSet = this.#history[index + 1];
       if (changeSet !== undefined) {
         position = changeSet.revision;

@@ -1,7 +1,8 @@
 /** A store on another machine may lose what it has confirmed: whoever has seen it brings it back. */
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { silentLogger } from "../../../src/observability/logger.js";
-import type { RecordValue } from "../../../src/store/contract.js";
+import type { RecordValue, StoredRecord } from "../../../src/store/contract.js";
+import { isOfRescue } from "../../../src/store/rescue-marks.js";
 import { RecordView } from "../../../src/store/view.js";
 import { FakeClock, settle } from "../../support/fake-clock.js";
 import { MemoryStore } from "../../support/memory-store.js";
@@ -38,12 +39,16 @@ class Desk {
 
   async records(): Promise<Record<string, RecordValue>> {
     const { records } = await this.store.load();
-    return Object.fromEntries([...records.values()].map(({ key, value }) => [key, value]));
+    return plainly(records.values());
   }
 }
 
-const shownBy = (view: RecordView): Record<string, RecordValue> =>
-  Object.fromEntries([...view.entries()].map(({ key, value }) => [key, value]));
+/** What is about rescues left out. */
+const plainly = (records: Iterable<StoredRecord>): Record<string, RecordValue> =>
+  Object.fromEntries(
+    [...records].filter(({ key }) => !isOfRescue(key)).map(({ key, value }) => [key, value]),
+  );
+const shownBy = (view: RecordView): Record<string, RecordValue> => plainly(view.entries());
 
 describe("a store that has lost what it confirmed", () => {
   it("gets all of it back after a flush, and nobody saw it empty", async () => {

@@ -22,8 +22,9 @@ const removed = (createTimeMs: number): object => ({
 function broughtBack(before: Map<string, StoredRecord>, now: Map<string, StoredRecord>): readonly string[] {
   const seen = makeRevision(99);
   const snapshot = { records: now, revision: makeRevision(now.size) };
-  const rescue = planRescue(before, seen, new Set([seen]), snapshot, hasKnownEnd) ?? [];
-  return rescue.map(({ key }) => key).sort();
+  const past = { records: before, seen, recent: new Set([seen]) };
+  const rescue = planRescue(past, snapshot, { hasKnownEnd });
+  return (typeof rescue === "string" ? [] : rescue).map(({ key }) => key).sort();
 }
 
 describe("what a gateway that was behind brings back", () => {

@@ -1,0 +1,119 @@
+import { randomUUID } from "node:crypto";
+import type { Commit, Revision, Snapshot, StateStore } from "./contract.js";
+import { storeLimits } from "./limits.js";
+import { type Past, planRescue, type Rescue, type RescueRules } from "./rescue.js";
+import { markKey, type MarkValue, readMarks, turnKey, writeMark } from "./rescue-marks.js";
+
+export interface RescueWorkOptions extends RescueRules {
+  /** The last commits that were seen, whatever past they are of, in order. */
+  readonly trail: readonly Revision[];
+  /** Told of each try that has something to bring back, with the number of records. */
+  readonly onBegin?: (count: number) => void;
+  /** Records of one commit. @default 500 */
+  readonly batchCount?: number;
+  /** Wall clock, in milliseconds since 1970. */
+  readonly nowMs: number;
+  /** Asked before each commit: whether nobody wants it any more. */
+  readonly isOver?: () => boolean;
+}
+
+/** Half of what a commit may hold, and fewer than it may have. */
+const batchCount = 500;
+const batchBytes = storeLimits.maxCommitBytes / 2;
+
+export interface Rescued {
+  readonly now: Snapshot;
+  /** Whether it does not go on from what was seen. */
+  readonly isAnotherPast: boolean;
+}
+
+/** How long marks stay for gateways that were stopped meanwhile, in milliseconds. */
+const markKeptMs = 7 * 24 * 60 * 60_000;
+
+/**
+ * Brings back what a store has lost of what was seen in it, if it has, and reads it.
+ *
+ * Of several who do it at the same time, each commit is planned on what the others have done until then.
+ *
+ * @throws {StoreError}
+ */
+export async function loadRescued(
+  store: StateStore,
+  past: Past,
+  options: RescueWorkOptions,
+): Promise<Rescued> {
+  const key = markKey(randomUUID());
+  const own: Revision[] = [];
+  for (;;) {
+    const now = await store.load();
+    const rescue = planRescue(past, now, options);
+    if (rescue === "SAME_PAST" || rescue === "DONE") return { now, isAnotherPast: rescue === "DONE" };
+    if (rescue.length > 0) options.onBegin?.(rescue.length);
+    const mark = { seen: past.seen, tail: options.trail, timeMs: options.nowMs };
+    if (await carryOut(store, rescue, { key, mark, own, now, options }))
+      return { now: await store.load(), isAnotherPast: true };
+  }
+}
+
+interface Attempt {
+  readonly key: string;
+  readonly mark: Pick<MarkValue, "seen" | "tail" | "timeMs">;
+  /** Commits of this rescue; grows. */
+  readonly own: Revision[];
+  readonly now: Snapshot;
+  readonly options: RescueWorkOptions;
+}
+
+/** @returns false if another gateway has brought something back meanwhile: the plan is void */
+async function carryOut(store: StateStore, rescue: Rescue, attempt: Attempt): Promise<boolean> {
+  const { key, mark, own, now, options } = attempt;
+  let turn = now.records.get(turnKey)?.revision;
+  for (let rest = rescue; ; ) {
+    if (options.isOver?.() === true) return true;
+    const batch = firstBatch(rest, options.batchCount ?? batchCount);
+    const isDone = batch.length === rest.length;
+    const result = await store.commit({
+      operationId: randomUUID(),
+      expect: [{ key: turnKey, revision: turn }, ...expectationsOf(batch)],
+      put: [
+        ...batch.flatMap(({ key: lost, value }) => (value === undefined ? [] : [{ key: lost, value }])),
+        { key, value: writeMark({ ...mark, earlier: [...own], isDone }) },
+        { key: turnKey, value: { mark: key } },
+      ],
+      delete: [
+        ...batch.flatMap(({ key: lost, value }) => (value === undefined ? [lost] : [])),
+        ...(isDone ? oldMarks(attempt) : []),
+      ],
+    });
+    if (result.kind === "committed") {
+      own.push(result.revision);
+      turn = result.revision;
+      if (isDone) return true;
+      rest = rest.slice(batch.length);
+    } else if (result.key === turnKey) {
+      return false;
+    } else {
+      // What others wrote meanwhile stays theirs.
+      rest = rest.filter(({ key: lost }) => lost !== result.key);
+    }
+  }
+}
+
+const expectationsOf = (batch: Rescue): Commit["expect"] =>
+  batch.map(({ key, expected }) => ({ key, revision: expected }));
+
+/** Fewer than a commit has room for. */
+const oldMarks = ({ now, mark: { timeMs } }: Attempt): readonly string[] =>
+  readMarks(now.records)
+    .filter((mark) => mark.timeMs + markKeptMs < timeMs)
+    .slice(0, storeLimits.maxOperations / 4)
+    .map(({ key }) => key);
+
+function firstBatch(rescue: Rescue, maxCount: number): Rescue {
+  let byteCount = 0;
+  const end = rescue.findIndex(({ key, value }, index) => {
+    byteCount += key.length + (value === undefined ? 0 : Buffer.byteLength(JSON.stringify(value)));
+    return index === maxCount || (index > 0 && byteCount > batchBytes);
+  });
+  return end === -1 ? rescue : rescue.slice(0, end);
+}
