@@ -149,7 +149,7 @@ describe("a Redis that is killed and started again under traffic", () => {
         expect([...kept].filter((name) => !names.includes(name))).toEqual([]);
       });
     }
-    expect(kept.size).toBeGreaterThan(12);
+    expect(fleet.devnet.ledger.creates.length).toBeGreaterThanOrEqual(12);
     const asked = new Set(fleet.devnet.ledger.creates.map(({ node, id }) => `${node} ${id ?? ""}`));
     expect(asked.size).toBe(fleet.devnet.ledger.creates.length);
     await requireOneState(members, fleet.devnet);
