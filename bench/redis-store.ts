@@ -1,5 +1,5 @@
 /** The state in Redis: its operations beside the embedded store's, its cost beside the bare script, and how soon others see. */
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +11,7 @@ import { storeLimits } from "../src/store/limits.js";
 import { openLmdbStore } from "../src/store/lmdb/lmdb-store.js";
 import { redisKeys } from "../src/store/redis/redis-keys.js";
 import { openRedisStore } from "../src/store/redis/redis-store.js";
+import { makeNonce } from "../src/store/revision.js";
 import { RedisServer } from "../test/support/redis-server.js";
 import { aRecord, atOnce, commitOne, fill, keyOf, timesUs } from "./store.js";
 import { type BenchRow, rowOf } from "./table.js";
@@ -89,7 +90,7 @@ async function benchBesideScript(server: RedisServer, runs: number): Promise<Ben
   let count = 0;
   const sendScript = async (n: number): Promise<void> => {
     count += 1;
-    const nonce = randomBytes(8).toString("hex");
+    const nonce = makeNonce();
     const keys = ["5", records, log, operations, meta, mark(nonce)];
     const args = [`bare/${count}`, nonce, "1", String(Date.now()), ...limits, keyOf(n % 100), json];
     await client.sendCommand(["EVALSHA", sha, ...keys, ...args]);

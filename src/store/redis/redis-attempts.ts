@@ -12,12 +12,14 @@ export interface AttemptLimits {
 }
 
 /** A call that Redis may be asked for again and again without harm. */
-export interface Attempt<T> {
+export interface Attempt<Reply, T> {
   readonly link: RedisLink;
   readonly clock: Clock;
   readonly limits: AttemptLimits;
   /** Asks once; `attempt` counts from 1. */
-  readonly ask: (connection: RedisConnection, attempt: number) => Promise<T>;
+  readonly ask: (connection: RedisConnection, attempt: number) => Promise<Reply>;
+  /** Says what a reply means; what it throws is judged like what `ask` throws. */
+  readonly read: (reply: Reply) => T;
   /** Told before each repetition. */
   readonly onRepeat?: () => void;
   /** For the error. */
@@ -35,14 +37,14 @@ const lastPauseMs = 500;
  *
  * @throws {StoreError} metadata `outcome`: `not_done` or `unknown`
  */
-export async function askUntilAnswered<T>(attempt: Attempt<T>): Promise<T> {
+export async function askUntilAnswered<Reply, T>(attempt: Attempt<Reply, T>): Promise<T> {
   const { link, clock, limits } = attempt;
   let failedMs: number | undefined;
   let pauseMs = firstPauseMs;
   let isUnknown = false;
   for (let count = 1; ; count += 1) {
     try {
-      return await attempt.ask(await link.connection(), count);
+      return attempt.read(await attempt.ask(link.current ?? (await link.connection()), count));
     } catch (error) {
       if (error instanceof ConnectionLostError && error.wasSent) isUnknown = true;
       // A replica by now: the name may lead to another server, the connection never will.

@@ -92,22 +92,36 @@ export class RedisConnection {
     return this.#isEnded;
   }
 
-  /** @throws {ConnectionLostError}, {RefusedError} */
-  async send(words: readonly string[]): Promise<RedisReply> {
-    if (this.#isEnded) throw new ConnectionLostError(wordsOf(this.#failure), false, this.#failure);
+  /**
+   * No function of its own waits for the reply: thousands may be under way, and each would stand in memory.
+   *
+   * @throws {ConnectionLostError}, {RefusedError}
+   */
+  send(words: readonly string[]): Promise<RedisReply> {
+    if (this.#isEnded) {
+      return Promise.reject(new ConnectionLostError(wordsOf(this.#failure), false, this.#failure));
+    }
     if (this.#outstanding === 0) this.#lastReplyMs = this.#options.clock.monotonicMs();
     this.#outstanding += 1;
     this.#stopWatch ??= this.#watch(this.#options.replyTimeoutMs);
-    try {
-      return await this.#client.sendCommand<RedisReply>(words);
-    } catch (error) {
-      if (this.#isErrorReply(error)) throw new RefusedError(error.message);
-      this.end(error);
-      throw new ConnectionLostError(wordsOf(this.#failure), true, error);
-    } finally {
-      this.#outstanding -= 1;
-      this.#lastReplyMs = this.#options.clock.monotonicMs();
-    }
+    return this.#client.sendCommand<RedisReply>(words).then(this.#onReply, this.#onFailure);
+  }
+
+  readonly #onReply = (reply: RedisReply): RedisReply => {
+    this.#noteReply();
+    return reply;
+  };
+
+  readonly #onFailure = (error: unknown): never => {
+    this.#noteReply();
+    if (this.#isErrorReply(error)) throw new RefusedError(error.message);
+    this.end(error);
+    throw new ConnectionLostError(wordsOf(this.#failure), true, error);
+  };
+
+  #noteReply(): void {
+    this.#outstanding -= 1;
+    this.#lastReplyMs = this.#options.clock.monotonicMs();
   }
 
   /** Cuts the connection at once. What waits for a reply fails. */

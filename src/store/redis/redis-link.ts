@@ -13,8 +13,13 @@ export class RedisLink {
     this.#options = options;
   }
 
+  /** The connection, if there is one. */
+  get current(): RedisConnection | undefined {
+    return this.#current?.isEnded === false ? this.#current : undefined;
+  }
+
   get isConnected(): boolean {
-    return this.#current?.isEnded === false;
+    return this.current !== undefined;
   }
 
   /** How often a connection was made after the first one. */
@@ -24,7 +29,7 @@ export class RedisLink {
 
   /** @throws {ConnectionLostError}, {RefusedError}; {StoreError} STATE_STORE_UNAVAILABLE once closed */
   async connection(): Promise<RedisConnection> {
-    if (this.#current?.isEnded === false) return this.#current;
+    if (this.current !== undefined) return this.current;
     if (this.#closed.signal.aborted) throw closedError();
     this.#opening ??= this.#open();
     return await this.#opening;

@@ -20,19 +20,13 @@ export class RedisScript {
   }
 
   /** @throws what `send` throws */
-  async run(
-    connection: RedisConnection,
-    keys: readonly string[],
-    args: readonly string[],
-  ): Promise<RedisReply> {
-    const rest = [String(keys.length), ...keys, ...args];
-    try {
-      return await connection.send(["EVALSHA", this.#sha, ...rest]);
-    } catch (error) {
+  run(connection: RedisConnection, keys: readonly string[], args: readonly string[]): Promise<RedisReply> {
+    const words = ["EVALSHA", this.#sha, String(keys.length), ...keys, ...args];
+    return connection.send(words).catch((error: unknown) => {
       // Redis forgets scripts when it restarts, fails over or is told to; EVAL brings the text along.
       if (!(error instanceof RefusedError) || error.code !== "NOSCRIPT") throw error;
-      return await connection.send(["EVAL", this.#text, ...rest]);
-    }
+      return connection.send(["EVAL", this.#text, ...words.slice(2)]);
+    });
   }
 }
 

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type { Logger } from "../../observability/logger.js";
 import { type Clock, systemClock } from "../../system/clock.js";
 import { splitRecord } from "../change-rows.js";
@@ -11,13 +10,14 @@ import type {
   StateStore,
   StoredRecord,
 } from "../contract.js";
-import { type EncodedCommit, encodeCommit, requireKey, requireReplacedBytes } from "../encoding.js";
+import { type EncodedCommit, encodeCommit, requireKey } from "../encoding.js";
 import { StoreError } from "../errors.js";
 import { Gate } from "./gate.js";
 import { type HistoryLimits, redisLimits, storeLimits } from "../limits.js";
-import { askUntilAnswered, type Attempt } from "./redis-attempts.js";
+import { askUntilAnswered, type Attempt, type AttemptLimits } from "./redis-attempts.js";
+import { commitArguments, historyWords, readCommitReply } from "./redis-commit.js";
 import type { RedisConnection, RedisReply } from "./redis-connection.js";
-import { ConnectionLostError, RefusedError, toRedisStoreError } from "./redis-errors.js";
+import { RefusedError, toRedisStoreError } from "./redis-errors.js";
 import { RedisFeed } from "./redis-feed.js";
 import { type RedisKeys, redisKeys } from "./redis-keys.js";
 import { closedError, RedisLink } from "./redis-link.js";
@@ -25,7 +25,7 @@ import { loadFrom } from "./redis-load.js";
 import { readLog } from "./redis-log.js";
 import { loadRedisScripts, type RedisScripts } from "./redis-scripts.js";
 import { checkServer } from "./redis-settings.js";
-import { makeRevision } from "../revision.js";
+import { makeNonce, makeRevision } from "../revision.js";
 
 export interface RedisStoreOptions {
   /** `redis://[user[:password]@]host[:port][/database]`, or `rediss://` for TLS. */
@@ -97,13 +97,13 @@ class SharedStore implements RedisStore {
   readonly #scripts: RedisScripts;
   readonly #logger: Logger;
   readonly #clock: Clock;
-  readonly #history: HistoryLimits;
-  readonly #limits: { patienceMs: number; commitTimeoutMs: number; connectTimeoutMs: number };
+  readonly #historyWords: readonly string[];
+  readonly #limits: { patienceMs: number; connectTimeoutMs: number };
+  readonly #commitLimits: AttemptLimits;
   readonly #link: RedisLink;
   readonly #feedLink: RedisLink;
   readonly #feed: RedisFeed;
   readonly #gate = new Gate(redisLimits.maxCommitsUnderWay, redisLimits.maxBytesUnderWay);
-  readonly #underWay = new Set<Promise<unknown>>();
   readonly #counts = { commits: 0, conflicts: 0, repeats: 0, failures: 0 };
   #isGone = false;
   #closing: Promise<void> | undefined;
@@ -115,10 +115,12 @@ class SharedStore implements RedisStore {
     const clock = options.clock ?? systemClock;
     this.#clock = clock;
     const { historyCommits: commits, historyBytes: bytes } = storeLimits;
-    this.#history = options.history ?? { commits, bytes };
+    const history = options.history ?? { commits, bytes };
+    this.#historyWords = historyWords(history);
     const limits = { ...redisLimits, ...options };
     const { connectTimeoutMs, replyTimeoutMs, feedWaitMs: waitMs } = limits;
     this.#limits = limits;
+    this.#commitLimits = { patienceMs: limits.patienceMs, unknownMs: limits.commitTimeoutMs };
     const way = { url: options.url, connectTimeoutMs, clock };
     this.#link = new RedisLink({ ...way, replyTimeoutMs });
     this.#feedLink = new RedisLink({ ...way, replyTimeoutMs: waitMs + replyTimeoutMs });
@@ -128,7 +130,7 @@ class SharedStore implements RedisStore {
         this.#see(part.head !== undefined);
         return part;
       });
-    const { commits: historyCommits } = this.#history;
+    const { commits: historyCommits } = history;
     this.#feed = new RedisFeed({ link: this.#feedLink, scripts, keys, clock, waitMs, historyCommits, read });
   }
 
@@ -175,10 +177,9 @@ class SharedStore implements RedisStore {
   async commit(commit: Commit): Promise<CommitResult> {
     this.#requireOpen();
     const encoded = encodeCommit(commit);
-    const underWay = this.#gate.pass(encoded.bytes, async () => await this.#commit(encoded));
-    this.#underWay.add(underWay);
+    if (!this.#gate.enter(encoded.bytes)) await this.#gate.turn(encoded.bytes);
     try {
-      const result = await underWay;
+      const result = await this.#commit(encoded);
       if (result.kind === "committed") this.#feed.expect(result.revision);
       this.#counts[result.kind === "committed" ? "commits" : "conflicts"] += 1;
       return result;
@@ -186,7 +187,7 @@ class SharedStore implements RedisStore {
       this.#counts.failures += 1;
       throw error;
     } finally {
-      this.#underWay.delete(underWay);
+      this.#gate.leave(encoded.bytes);
     }
   }
 
@@ -202,7 +203,7 @@ class SharedStore implements RedisStore {
 
   async #close(): Promise<void> {
     await this.#feed.close();
-    await Promise.allSettled(this.#underWay);
+    await this.#gate.isEmpty();
     await this.#link.close();
   }
 
@@ -211,9 +212,10 @@ class SharedStore implements RedisStore {
   }
 
   /** Asks for what changes nothing. */
-  async #ask<T>(ask: Attempt<T>["ask"], patienceMs = this.#limits.patienceMs): Promise<T> {
+  async #ask<T>(ask: Attempt<T, T>["ask"], patienceMs = this.#limits.patienceMs): Promise<T> {
     const limits = { patienceMs, unknownMs: patienceMs };
-    return await askUntilAnswered({ link: this.#link, clock: this.#clock, limits, ask });
+    const read = (answer: T): T => answer;
+    return await askUntilAnswered({ link: this.#link, clock: this.#clock, limits, ask, read });
   }
 
   async #prepare(connection: RedisConnection): Promise<void> {
@@ -233,21 +235,22 @@ class SharedStore implements RedisStore {
     throw new StoreError("STATE_UNREADABLE", words, { metadata: { schema: String(schema) } });
   }
 
-  async #commit(commit: EncodedCommit): Promise<CommitResult> {
-    const nonce = randomBytes(8).toString("hex");
+  /** Each function that waits between a caller and the socket makes every commit some percent dearer: hence so few. */
+  #commit(commit: EncodedCommit): Promise<CommitResult> {
+    const nonce = makeNonce();
     const { records, log, operations, meta, mark } = this.#keys;
     const keys = [records, log, operations, meta, mark(nonce)];
-    const timeMs = String(this.#clock.nowMs());
-    const { patienceMs, commitTimeoutMs } = this.#limits;
-    return await askUntilAnswered({
+    const parts = { nonce, timeMs: this.#clock.nowMs(), history: this.#historyWords };
+    return askUntilAnswered({
       link: this.#link,
       clock: this.#clock,
-      limits: { patienceMs, unknownMs: commitTimeoutMs },
+      limits: this.#commitLimits,
       metadata: { operationId: commit.operationId },
       onRepeat: () => (this.#counts.repeats += 1),
-      ask: async (connection, attempt) => {
-        const args = argumentsFor(commit, { nonce, attempt, timeMs, history: this.#history });
-        const result = toResult(await this.#scripts.commit.run(connection, keys, args));
+      ask: (connection, attempt) =>
+        this.#scripts.commit.run(connection, keys, commitArguments(commit, { ...parts, attempt })),
+      read: (reply) => {
+        const result = readCommitReply(reply);
         this.#see(result !== "gone");
         if (result === "gone") throw goneError();
         return result;
@@ -276,37 +279,6 @@ const goneError = (): StoreError =>
     "STATE_STORE_UNAVAILABLE",
     "the state in Redis is gone (flushed, or another Redis); nothing is written until it was loaded anew",
   );
-
-interface AttemptParts {
-  readonly nonce: string;
-  readonly attempt: number;
-  readonly timeMs: string;
-  readonly history: HistoryLimits;
-}
-
-/** What redis-commit.lua takes. */
-function argumentsFor(commit: EncodedCommit, { nonce, attempt, timeMs, history }: AttemptParts): string[] {
-  const { commits, bytes } = history;
-  const numbers = [commits, bytes, storeLimits.maxReplacedBytes, commit.expect.length, commit.put.length];
-  const args = [commit.operationId, nonce, String(attempt), timeMs, ...numbers.map(String)];
-  for (const { key, revision } of commit.expect) args.push(key, revision ?? "");
-  for (const { key, json } of commit.put) args.push(key, json);
-  args.push(...commit.delete);
-  return args;
-}
-
-/** What redis-commit.lua gives. */
-function toResult(reply: RedisReply): CommitResult | "gone" {
-  const [kind, first = "", second = "", third = ""] = wordsOf(reply);
-  if (kind === "committed") return { kind, revision: first };
-  if (kind === "conflict") {
-    return { kind, key: first, revision: second === "" ? undefined : second, storeRevision: third };
-  }
-  if (kind === "too_large") requireReplacedBytes(Number(first));
-  if (kind === "void") throw new ConnectionLostError("a later attempt was answered", true);
-  if (kind === "gone") return "gone";
-  throw new StoreError("STATE_UNREADABLE", "Redis answers what the script does not say");
-}
 
 function wordsOf(reply: RedisReply): readonly string[] {
   return Array.isArray(reply) ? reply.map(String) : [];
