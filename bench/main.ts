@@ -13,6 +13,7 @@ import { benchContainerList, benchForeignEdits, benchRestart } from "./large-sta
 import { benchLargeTable } from "./large-table.js";
 import { benchPlugins } from "./plugins.js";
 import { benchRedisGateways } from "./redis-gateways.js";
+import { benchRedisMemory } from "./redis-memory.js";
 import { benchRedisStore } from "./redis-store.js";
 import { benchRoundTrips } from "./round-trips.js";
 import { benchSharedCrawl } from "./shared-crawl.js";
@@ -47,6 +48,7 @@ const benches: Readonly<Record<string, Bench>> = {
   },
   "round-trips": (isQuick) => benchRoundTrips(isQuick ? 50 : 1_000, isQuick ? 1 : 5),
   store: (isQuick) => benchStore(isQuick ? 1_000 : 100_000, isQuick ? 1 : 5),
+  "redis-memory": (isQuick) => benchRedisMemory(isQuick ? 1_000 : 100_000),
   "redis-store": (isQuick) => benchRedisStore(isQuick ? 1_000 : 100_000, isQuick ? 1 : 5),
   "redis-gateways": (isQuick) => benchRedisGateways(isQuick ? 50 : 500, runsOf(isQuick), isQuick ? 1 : 4),
   "container-changes": (isQuick) => benchContainerChanges(trackedOf(isQuick), isQuick ? 10 : 300),

@@ -1,7 +1,7 @@
 /** What every backend of the state store must do. What holds for one of them only has a test file of its own. */
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import type { ChangeSet, RecordValue, StateStore } from "../../src/store/contract.js";
-import type { StoreError } from "../../src/store/errors.js";
+import { StoreError } from "../../src/store/errors.js";
 import { storeLimits } from "../../src/store/limits.js";
 import { backends, type BackendState } from "../support/store-backends.js";
 import { aCommit, aPut, commit, committed, put, reasonOf, startOf, take } from "../support/store-calls.js";
@@ -345,6 +345,21 @@ describe.each(backends)("$name store", ({ create }) => {
       for (let n = 0; n < 100; n += 1) revisions.push(await put(bounded, "a", { text: "x".repeat(10_000) }));
       expect(await reasonOf(take(bounded, revisions[0]!, 1))).toBe("REVISION_COMPACTED");
       expect(await take(bounded, revisions[97]!, 2)).toHaveLength(2);
+    });
+
+    it("never keeps more than its bytes, when large commits follow many small ones", async () => {
+      const limit = 100_000;
+      const bounded = await createWith(storeLimits.historyCommits, limit);
+      const start = await startOf(bounded);
+      await Promise.all(Array.from({ length: 600 }, async (_, n) => await put(bounded, "a", { n })));
+      for (let n = 0; n < 8; n += 1) {
+        const head = await put(bounded, "b", { text: `${n}`.repeat(20_000) });
+        const failure = await take(bounded, start, 1).catch((error: unknown) => error);
+        const { oldest = start } = failure instanceof StoreError ? failure.metadata : {};
+        const [from, to] = [oldest, head].map((revision) => Number(revision.split("-")[0]));
+        const kept = await take(bounded, oldest, to! - from!);
+        expect(JSON.stringify(kept.map(({ changes }) => changes)).length).toBeLessThan(limit);
+      }
     });
 
     it("names the first revision that can be resumed to one who comes back too late", async () => {

@@ -19,7 +19,10 @@ export interface EncodedChange {
   readonly previous: string | undefined;
 }
 
-/** How many entries leave with one commit: more than come in, and never long. */
+/**
+ * How many entries leave with one commit: more than come in, and never long; more only until it has made room for its own
+ * bytes. Else large commits after many small ones would pass the limit.
+ */
 const maxTrimmed = 64;
 /** Entries kept decoded, so that many readers near the log's end decode each one once; large ones are not. */
 const maxDecoded = 512;
@@ -58,8 +61,8 @@ export class History {
     const number = numberOfRevision(revision);
     void log.put(number, text);
     void operations.put(operationId, revision);
-    const bytes = marks.bytes + Buffer.byteLength(text);
-    const kept = this.#trim({ head: revision, base: marks.base, bytes });
+    const bytes = Buffer.byteLength(text);
+    const kept = this.#trim({ head: revision, base: marks.base, bytes: marks.bytes + bytes }, bytes);
     void meta.put("history", JSON.stringify(kept));
   }
 
@@ -88,14 +91,15 @@ export class History {
     return this.read(number)?.revision === revision ? number : undefined;
   }
 
-  #trim({ head, base, bytes }: HistoryMarks): HistoryMarks {
+  #trim({ head, base, bytes }: HistoryMarks, newBytes: number): HistoryMarks {
     const { log, operations } = this.#files;
     const last = numberOfRevision(head);
     let first = numberOfRevision(base) + 1;
     let left = bytes;
     let newBase = base;
     const isOver = (): boolean => last - first + 1 > this.#limits.commits || left > this.#limits.bytes;
-    for (let trimmed = 0; trimmed < maxTrimmed && first < last && isOver(); trimmed += 1) {
+    const mayGoOn = (trimmed: number): boolean => trimmed < maxTrimmed || bytes - left < newBytes;
+    for (let trimmed = 0; mayGoOn(trimmed) && first < last && isOver(); trimmed += 1) {
       const text = log.get(first);
       if (text === undefined) throw new StoreError("STATE_UNREADABLE", "the state's log has a gap");
       const { revision, operationId } = headOf(text);

@@ -78,14 +78,16 @@ redis.call("HSET", operations, operation, revision)
 local base = redis.call("HGET", meta, "base")
 local bytes = tonumber(redis.call("HGET", meta, "bytes")) + size
 local first = tonumber(string.match(base, "^%d+")) + 1
-local trimmed = 0
-while trimmed < maxTrimmed and first < number and (number - first + 1 > historyCommits or bytes > historyBytes) do
+local trimmed, freed = 0, 0
+-- Few leave with one commit, but never fewer bytes than it brings: else large commits after small ones would pass the limit.
+while (trimmed < maxTrimmed or freed < size) and first < number
+  and (number - first + 1 > historyCommits or bytes > historyBytes) do
   local oldest = redis.call("XRANGE", log, "-", "+", "COUNT", 1)[1]
   local fields = {}
   for i = 1, #oldest[2], 2 do fields[oldest[2][i]] = oldest[2][i + 1] end
   redis.call("XDEL", log, oldest[1])
   redis.call("HDEL", operations, fields.operation)
-  bytes = bytes - tonumber(fields.size)
+  bytes, freed = bytes - tonumber(fields.size), freed + tonumber(fields.size)
   base = string.match(oldest[1], "^%d+") .. "-" .. fields.nonce
   first = first + 1
   trimmed = trimmed + 1
