@@ -11,7 +11,10 @@ export interface RedisServerOptions {
   readonly settings?: Readonly<Record<string, string>>;
 }
 
-/** A real redis-server on a free port, with files in a folder of its own. */
+/** A name in PATH, or a path. CONTRIBUTING.md says which others are tried, and where they come from. */
+export const redisProgram = process.env["P2PRC_TEST_REDIS_SERVER"] ?? "redis-server";
+
+/** A real redis-server, or one of its kin, on a free port, with files in a folder of its own. */
 export class RedisServer implements AsyncDisposable {
   readonly port: number;
   tlsPort = 0;
@@ -67,11 +70,10 @@ export class RedisServer implements AsyncDisposable {
       save: "",
       appendonly: "no",
       daemonize: "no",
-      "enable-debug-command": "yes",
       ...this.#settings,
     };
     const words = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
-    const child = spawn("redis-server", words, { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(redisProgram, words, { stdio: ["ignore", "pipe", "inherit"] });
     this.#process = child;
     this.#exited = new Promise((resolve) => {
       child.once("exit", () => resolve());
@@ -83,7 +85,7 @@ export class RedisServer implements AsyncDisposable {
       child.once("error", () =>
         reject(
           new Error(
-            "redis-server is missing: run `bash scripts/install-e2e.sh redis`, or install Redis 6.2 or later",
+            `${redisProgram} is missing: run "bash scripts/install-e2e.sh redis", or install Redis 6.2 or later`,
           ),
         ),
       );
@@ -139,7 +141,7 @@ export class RedisServer implements AsyncDisposable {
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();

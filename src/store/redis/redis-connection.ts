@@ -1,5 +1,7 @@
+import { isIP } from "node:net";
 import type { createClient } from "redis";
 import type { Clock } from "../../system/clock.js";
+import { addressError, hintFor } from "./redis-address.js";
 import { ConnectionLostError, RefusedError } from "./redis-errors.js";
 
 export type RedisReply = string | number | null | readonly RedisReply[];
@@ -46,7 +48,7 @@ export class RedisConnection {
     this.#options = options;
   }
 
-  /** @throws {ConnectionLostError}, {RefusedError} */
+  /** @throws {ConnectionLostError}, {RefusedError}, {RedisAddressError} */
   static async open(options: ConnectionOptions, signal: AbortSignal): Promise<RedisConnection> {
     // When it is needed: it takes longer to load than the rest of this room.
     const { createClient: makeClient, ErrorReply } = await import("redis");
@@ -59,7 +61,12 @@ export class RedisConnection {
       disableClientInfo: true,
       maintNotifications: "disabled",
       commandOptions: { timeout: 0 },
-      socket: { connectTimeout: options.connectTimeoutMs, reconnectStrategy: false, signal: socket.signal },
+      socket: {
+        connectTimeout: options.connectTimeoutMs,
+        reconnectStrategy: false,
+        signal: socket.signal,
+        ...tlsOptions(options.url),
+      },
     }) as Client;
     const isErrorReply = (error: unknown): error is Error => error instanceof ErrorReply;
     const connection = new RedisConnection(client, isErrorReply, socket, options);
@@ -67,7 +74,9 @@ export class RedisConnection {
     const end = (): void => connection.end(new Error("closed"));
     signal.addEventListener("abort", end);
     const stopTimer = options.clock.after(options.connectTimeoutMs, () =>
-      connection.end(new Error(`no connection within ${options.connectTimeoutMs} ms`)),
+      connection.end(
+        new Error(`no connection within ${options.connectTimeoutMs} ms; ${hintFor(options.url)}`),
+      ),
     );
     try {
       signal.throwIfAborted();
@@ -81,7 +90,10 @@ export class RedisConnection {
       connection.end(error);
       if (error instanceof RefusedError) throw error;
       if (isErrorReply(error)) throw new RefusedError(error.message);
-      throw new ConnectionLostError(wordsOf(connection.#failure), false, error);
+      const failure = connection.#failure;
+      throw (
+        addressError(failure) ?? new ConnectionLostError(openingWords(failure, options.url), false, error)
+      );
     } finally {
       stopTimer();
       signal.removeEventListener("abort", end);
@@ -151,6 +163,23 @@ export class RedisConnection {
     else this.#stopWatch = this.#watch(replyTimeoutMs - quietMs);
   }
 }
+
+/** The name that a server of several certificates is asked for. Neither node-redis nor node:tls takes it from the URL. */
+function tlsOptions(url: string): { tls: true; servername: string } | undefined {
+  const { protocol, hostname } = new URL(url);
+  return protocol === "rediss:" && isIP(hostname.replace(/^\[|\]$/g, "")) === 0
+    ? { tls: true, servername: hostname }
+    : undefined;
+}
+
+/** Redis that was told TLS where it wants none, or the reverse, hangs up. So does one that is being restarted. */
+const openingWords = (failure: unknown, url: string): string => {
+  const words = wordsOf(failure);
+  return words === closedWords || words === "ECONNRESET" ? `${words}; ${hintFor(url)}` : words;
+};
+
+/** Of node-redis. */
+const closedWords = "Socket closed unexpectedly";
 
 const wordsOf = (failure: unknown): string => {
   const { code, message } = (failure ?? {}) as { code?: unknown; message?: unknown };

@@ -1,4 +1,5 @@
 import { StoreError, type StoreReason } from "../errors.js";
+import { RedisAddressError } from "./redis-address.js";
 
 /** The connection failed, or Redis did not answer in time. */
 export class ConnectionLostError extends Error {
@@ -38,6 +39,11 @@ const refusal = (reason: StoreReason, words: string, isPassing = false): Refusal
 });
 
 const unavailable = "STATE_STORE_UNAVAILABLE";
+/** One address leads to one node: when the slot moves, or its node fails, no other one is found. */
+export const clusterWords =
+  "--redis names a node of a Redis Cluster, which cannot hold the state: name a Redis with cluster-enabled no, alone or with replicas";
+export const sentinelWords =
+  "--redis names a Sentinel: name the Redis that it watches, or an address that follows its primary";
 const refusalOf: Readonly<Record<string, Refusal>> = {
   // A primary that became a replica. The next connection may lead to the new one.
   READONLY: refusal("STATE_READ_ONLY", "Redis is a replica and takes no writes", true),
@@ -50,14 +56,8 @@ const refusalOf: Readonly<Record<string, Refusal>> = {
   UNBLOCKED: refusal(unavailable, "Redis changed its role", true),
   CLUSTERDOWN: refusal(unavailable, "the Redis Cluster is down", true),
   TRYAGAIN: refusal(unavailable, "the Redis Cluster moves its data", true),
-  MOVED: refusal(
-    unavailable,
-    "this node of a Redis Cluster does not hold the namespace; name the one that does",
-  ),
-  ASK: refusal(
-    unavailable,
-    "this node of a Redis Cluster does not hold the namespace; name the one that does",
-  ),
+  MOVED: refusal(unavailable, clusterWords),
+  ASK: refusal(unavailable, clusterWords),
   NOAUTH: refusal(unavailable, "Redis wants a password"),
   WRONGPASS: refusal(unavailable, "Redis refuses the user or the password"),
   NOPERM: refusal(unavailable, "Redis does not permit this user what the state needs"),
@@ -70,15 +70,34 @@ const tornLog = refusal(
   "the state's log in Redis goes on from elsewhere than its counter says",
 );
 
+/** What Redis says without a word of its own in front. */
+const refusalBy: readonly (readonly [RegExp, Refusal])[] = [
+  [/equal or smaller than the target stream top item/, tornLog],
+  [/SELECT is not allowed in cluster mode/, refusal(unavailable, clusterWords)],
+  // The first command to any database but 0.
+  [/unknown command .select/i, refusal(unavailable, sentinelWords)],
+];
+
 function findRefusal({ code, message }: RefusedError): Refusal {
-  if (message.includes("equal or smaller than the target stream top item")) return tornLog;
-  return refusalOf[code] ?? other;
+  const [, found] = refusalBy.find(([sign]) => sign.test(message)) ?? [];
+  return found ?? refusalOf[code] ?? other;
 }
 
-/** Before version 7, an error inside a script stands at the end: `ERR Error running script (...): ...: -OOM command ...`. */
+/**
+ * Before version 7, an error inside a script stands at the end: `ERR Error running script (...): @user_script:30: -OOM ...`,
+ * or without the dash. What a user may not run inside a script has no code of its own but in 7.0.
+ */
 function codeOf(text: string): string {
-  const inner = /^ERR Error running script .*: -([A-Z]+) /.exec(text)?.[1];
-  return inner ?? /^[A-Z]+/.exec(text)?.[0] ?? "";
+  const inner = /^(?:ERR Error running script .*)?@user_script: ?\d+: (.*)$/s.exec(text)?.[1] ?? text;
+  if (/^ERR ACL failure|can't (?:run this command|access at least one)/.test(inner)) return "NOPERM";
+  return /^-?([A-Z]+)/.exec(inner)?.[1] ?? "";
+}
+
+/** The command that a user may not run, where Redis says it. */
+function forbiddenCommand({ code, message }: RefusedError): string | undefined {
+  if (code !== "NOPERM") return undefined;
+  const [, ours, theirs] = /^NOPERM ([A-Z]+)$|'([a-z|]+)' command/.exec(message) ?? [];
+  return (ours ?? theirs)?.toUpperCase();
 }
 
 /** Tells whether the same may go well in a moment. */
@@ -93,9 +112,13 @@ export function toRedisStoreError(
   metadata: Readonly<Record<string, string>> = {},
 ): StoreError {
   if (error instanceof StoreError) return error;
+  if (error instanceof RedisAddressError)
+    return new StoreError(unavailable, error.message, { metadata, cause: error });
   if (error instanceof RefusedError) {
     const { reason, words } = findRefusal(error);
-    const message = words === other.words ? `${words} (${error.message.slice(0, 200)})` : words;
+    const command = forbiddenCommand(error);
+    const more = words === other.words ? ` (${error.message.slice(0, 200)})` : "";
+    const message = `${words}${command === undefined ? more : `: ${command}`}`;
     return new StoreError(reason, message, { metadata, cause: error });
   }
   const message = error instanceof Error ? error.message : "unknown error";

@@ -1,19 +1,22 @@
 import type { Logger } from "../../observability/logger.js";
 import { StoreError } from "../errors.js";
 import type { RedisConnection } from "./redis-connection.js";
-import { ConnectionLostError } from "./redis-errors.js";
+import { clusterWords, ConnectionLostError, sentinelWords } from "./redis-errors.js";
+import type { RedisKeys } from "./redis-keys.js";
 
 /** The oldest Redis whose commands the scripts use: XRANGE with an open end came in 6.2. */
 const oldest = [6, 2] as const;
 
 /**
- * Refuses a Redis that is too old, and warns of settings under which confirmed state may be lost.
+ * Refuses a Redis that is too old, a node of a Redis Cluster and a Sentinel, and warns of settings under which confirmed state may be lost.
  *
  * @throws {StoreError} STATE_STORE_UNAVAILABLE; {ConnectionLostError}
  */
 export async function checkServer(connection: RedisConnection, logger: Logger): Promise<void> {
   const info = await valueOf(connection, ["INFO", "server"]);
   const version = /^redis_version:(\S+)/m.exec(info ?? "")?.[1];
+  // Valkey says server_mode.
+  requireMode(/^(?:redis|server)_mode:(\S+)/m.exec(info ?? "")?.[1]);
   if (version === undefined) {
     logger.warn({}, "Redis does not tell its version; at least 6.2 is needed");
   } else {
@@ -49,6 +52,25 @@ export function requireVersion(version: string): void {
   if (major > oldest[0] || (major === oldest[0] && minor >= oldest[1])) return;
   const words = `Redis ${version} is too old: the state needs ${oldest.join(".")} or later`;
   throw new StoreError("STATE_STORE_UNAVAILABLE", words, { metadata: { version } });
+}
+
+function requireMode(mode: string | undefined): void {
+  if (mode === "cluster") throw new StoreError("STATE_STORE_UNAVAILABLE", clusterWords);
+  if (mode === "sentinel") throw new StoreError("STATE_STORE_UNAVAILABLE", sentinelWords);
+}
+
+/**
+ * Tries on nothing what is sent outside of the scripts: else a user who may not would be found out by the first reader.
+ * redis-open.lua does the same for the commands inside.
+ *
+ * @throws what `send` throws
+ */
+export async function tryCommands(connection: RedisConnection, { records, log }: RedisKeys): Promise<void> {
+  // EVAL is for the moment when Redis has forgotten its scripts.
+  await connection.send(["EVAL", "return 1", "0"]);
+  await connection.send(["HGET", records, ""]);
+  await connection.send(["HSCAN", records, "0", "COUNT", "1"]);
+  await connection.send(["XREAD", "COUNT", "1", "STREAMS", log, "$"]);
 }
 
 async function settingOf(connection: RedisConnection, name: string): Promise<string | undefined> {

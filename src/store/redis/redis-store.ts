@@ -24,7 +24,7 @@ import { closedError, RedisLink } from "./redis-link.js";
 import { loadFrom } from "./redis-load.js";
 import { readLog } from "./redis-log.js";
 import { loadRedisScripts, type RedisScripts } from "./redis-scripts.js";
-import { checkServer } from "./redis-settings.js";
+import { checkServer, tryCommands } from "./redis-settings.js";
 import { makeNonce, makeRevision } from "../revision.js";
 
 export interface RedisStoreOptions {
@@ -148,6 +148,7 @@ class SharedStore implements RedisStore {
   async open(): Promise<void> {
     await this.#ask(async (connection) => {
       await checkServer(connection, this.#logger);
+      await tryCommands(connection, this.#keys);
       await this.#prepare(connection);
     }, this.#limits.connectTimeoutMs);
   }
@@ -219,8 +220,8 @@ class SharedStore implements RedisStore {
   }
 
   async #prepare(connection: RedisConnection): Promise<void> {
-    const { records, log, operations, meta } = this.#keys;
-    const keys = [records, log, operations, meta];
+    const { records, log, operations, meta, mark } = this.#keys;
+    const keys = [records, log, operations, meta, mark("open")];
     const reply = await this.#scripts.open.run(connection, keys, [schemaVersion, makeRevision(0)]);
     const [kind, schema] = wordsOf(reply);
     if (kind === "forbidden") throw toRedisStoreError(new RefusedError(`NOPERM ${schema}`));
