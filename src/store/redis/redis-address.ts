@@ -28,7 +28,7 @@ export function addressError(failure: unknown): RedisAddressError | undefined {
     return new RedisAddressError("what --redis names speaks no TLS: redis://, not rediss://", {
       cause: failure,
     });
-  if (/^Unknown RESP type/.test(String(message)))
+  if (String(message).startsWith("Unknown RESP type"))
     return new RedisAddressError("what --redis names answers, and is no Redis", { cause: failure });
   return undefined;
 }
