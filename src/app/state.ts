@@ -6,7 +6,7 @@ import { ConfigError } from "../config/errors.js";
 import type { Logger } from "../observability/logger.js";
 import type { StateStore } from "../store/contract.js";
 import { openLmdbStore } from "../store/lmdb/lmdb-store.js";
-import { openRedisStore } from "../store/redis/redis-store.js";
+import { openRedisStore, type RedisStoreStats } from "../store/redis/redis-store.js";
 import {
   embeddedFolder,
   isSameHome,
@@ -24,6 +24,8 @@ export interface OpenStore {
   readonly gatewayId: string;
   /** Whether the gateway of that name is certain to run no more. */
   readonly isOwnerGone: (owner: string) => boolean;
+  /** There was no state: opening it made one. Not told of the embedded one. */
+  readonly wasMade: boolean;
   /** For metrics; the embedded store has none. */
   readonly stats: () => StoreStats | undefined;
 }
@@ -31,9 +33,15 @@ export interface OpenStore {
 /** Counters of a store on another machine, since it was opened. */
 export interface StoreStats {
   readonly commits: number;
+  /** Commits that others were ahead of: they are planned anew. */
   readonly conflicts: number;
+  /** Commits asked for again, because an answer was lost or the store refused for a moment. */
+  readonly repeats: number;
+  /** Commits that failed. */
+  readonly failures: number;
+  /** Connections made anew. */
   readonly reconnects: number;
-  /** Age of the latest change when it arrived, in milliseconds; undefined before the first. */
+  /** Age of the latest change when it arrived, by the clocks of both gateways, in milliseconds; undefined before the first. */
   readonly lagMs: number | undefined;
 }
 
@@ -54,6 +62,12 @@ export async function openStateStore(config: GatewayConfig, logger: Logger): Pro
   const known = await readStateHome(ownFolder(config));
   if (known !== undefined && !isSameHome(known, home)) throw new ConfigError(wordsOfMove(known));
   const opened = await openHome(config, logger);
+  if (known !== undefined && opened.wasMade) {
+    logger.warn(
+      { namespace: config.namespace },
+      "this base folder had a state in Redis, and there is none: Redis was flushed, or it is another Redis or database than before",
+    );
+  }
   if ((await opened.store.get(importKey)) !== undefined) {
     await opened.store.close();
     throw new ConfigError("an import into this state is not finished: repeat `p2prc state import`");
@@ -71,16 +85,29 @@ export async function openHome(config: GatewayConfig, logger: Logger): Promise<O
   if (redis === undefined) {
     const store = await openLmdbStore({ folder: embeddedFolder(ownFolder(config)) });
     // One process owns the folder, and with it the state: every other owner has ended.
-    return { store, home, gatewayId: startId, isOwnerGone: () => true, stats: () => undefined };
+    return {
+      store,
+      home,
+      gatewayId: startId,
+      isOwnerGone: () => true,
+      wasMade: false,
+      stats: () => undefined,
+    };
   }
   if (config.isPasswordInFlag)
     logger.warn({}, "the password of Redis stands in a flag, which the list of processes shows");
   const folder = await folderId(join(ownFolder(config), "gateway-id.json"));
+  logger.info({ redis: redis.toString(), namespace }, "the state is in Redis");
   const store = await openRedisStore({ url: redis.reveal(), namespace, logger });
   const gatewayId = `${folder}.${startId}`;
   // One process owns the folder: who had it before has ended.
   const isOwnerGone = (owner: string): boolean => owner.startsWith(`${folder}.`) && owner !== gatewayId;
-  return { store, home, gatewayId, isOwnerGone, stats: () => store.stats };
+  return { store, home, gatewayId, isOwnerGone, wasMade: store.wasMade, stats: () => statsOf(store.stats) };
+}
+
+function statsOf(stats: RedisStoreStats): StoreStats {
+  const { commits, conflicts, repeats, failures, reconnects, lagMs } = stats;
+  return { commits, conflicts, repeats, failures, reconnects, lagMs };
 }
 
 function wordsOfMove(known: StateHome): string {

@@ -13,13 +13,14 @@ import { openPeerApi } from "../peer-api/peer-api.js";
 import { lookAtPort } from "../peer-api/port-look.js";
 import type { PluginService } from "../plugins/contract.js";
 import { openPluginService } from "../plugins/service.js";
+import { StandingLog } from "./standing-log.js";
 import { type OpenStore, openStateStore, ownFolder, type StoreStats } from "./state.js";
 import { RecordView } from "../store/view.js";
 import { systemClock } from "../system/clock.js";
 
 export interface StateStanding {
   readonly backend: "embedded" | "redis";
-  /** Since when the store does not answer, wall clock in milliseconds since 1970; undefined while it does. */
+  /** Since when nothing was heard of the store, wall clock in milliseconds since 1970; undefined while it answers. */
   readonly behindSinceMs: number | undefined;
   /** Absent for the embedded store. */
   readonly counters: StoreStats | undefined;
@@ -43,7 +44,7 @@ export async function openState(
 ): Promise<OpenState> {
   const ownKey = ownKeyOf(config, logger);
   const opened = await openStateStore(config, logger);
-  const { store, home, stats } = opened;
+  const { store, stats } = opened;
   let view: RecordView | undefined;
   try {
     view = await RecordView.open(store, logger, systemClock, hasKnownEnd);
@@ -74,18 +75,16 @@ export async function openState(
       draining,
     });
     const shown = view;
+    const counters = logCounters(view, stats, logger);
     return {
       containers,
       plugins,
-      standing: () => ({
-        backend: home.backend,
-        behindSinceMs: shown.behindSinceMs,
-        counters: stats(),
-      }),
+      standing: standingOf(opened, shown),
       onStanding: (tell) => shown.onStanding(tell),
       async close() {
         await shown.close();
         await store.close();
+        counters.close();
       },
     };
   } catch (error) {
@@ -93,6 +92,23 @@ export async function openState(
     await store.close();
     throw error;
   }
+}
+
+const standingOf =
+  ({ home, stats }: OpenStore, view: RecordView) =>
+  (): StateStanding => ({
+    backend: home.backend,
+    behindSinceMs: view.behindSinceMs,
+    counters: stats(),
+  });
+
+/** Also when the store is back: an outage shows in the counters. */
+function logCounters(view: RecordView, stats: OpenStore["stats"], logger: Logger): StandingLog {
+  const log = new StandingLog(stats, logger, systemClock);
+  view.onStanding((isBehind) => {
+    if (!isBehind) log.tell();
+  });
+  return log;
 }
 
 /** Beside the sources and beside what is built alike. */

@@ -1,10 +1,13 @@
 #!/usr/bin/env node
 /** The program `p2prc`: the only place that knows the process it runs in. */
+import { setMaxListeners } from "node:events";
 import { readFileSync } from "node:fs";
 import { runProgram } from "./program.js";
 import { exitCodeOfSignal, Interruption, type SignalName } from "./surroundings.js";
 
 const leaving = new AbortController();
+// Every call under way listens to it: no leak, as Node.js would say on stderr from eleven on.
+setMaxListeners(0, leaving.signal);
 
 /** An end that takes no longer needs no words. */
 const quietEndMs = 1_000;

@@ -127,8 +127,11 @@ function fromText(setting: Setting<unknown>, text: string): unknown {
   }
 }
 
-/** Short, on one line, and without the password of a URL, however it is spelled: errors end in logs. */
+/** Short, on one line, and without the password of a URL, however it is spelled or misspelled: errors end in logs. */
 function shown(value: unknown): string {
   const text = JSON.stringify(value) as string | undefined;
-  return (text ?? typeof value).replace(/\/\/.*@/g, "//***@").slice(0, 200);
+  return (text ?? typeof value)
+    .replace(/^("?(?:[a-z][a-z0-9+.-]*:\/\/)?).*@/i, "$1***@")
+    .replace(/\?[^"]*/, "?***")
+    .slice(0, 200);
 }

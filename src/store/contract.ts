@@ -76,6 +76,11 @@ export interface ChangeSet {
  * Every method throws `StoreError` and nothing else. One suite runs over every backend: `test/contract/state-store.test.ts`.
  */
 export interface StateStore {
+  /**
+   * When the store last told a reader of `changes` where its end is, wall clock in milliseconds since 1970. Absent where
+   * it is in this process, and before the first time.
+   */
+  readonly heardMs?: number | undefined;
   /** Reads every record. Commits go on meanwhile. */
   load(): Promise<Snapshot>;
   /** Reads one record. */

@@ -4,6 +4,7 @@ import type { ChangeSet, RecordChange, Revision, StateStore, StoredRecord } from
 import { StoreError } from "./errors.js";
 import type { EndRule } from "./rescue.js";
 import { loadRescued, type Rescued } from "./rescue-work.js";
+import { OutageLog } from "./outage-log.js";
 import { numberOfRevision } from "./revision.js";
 import { differenceOf } from "./difference.js";
 import { SeenRevisions } from "./seen-revisions.js";
@@ -40,6 +41,7 @@ export class RecordView {
   readonly #store: StateStore;
   readonly #logger: Logger;
   readonly #clock: Clock;
+  readonly #outages: OutageLog;
   readonly #hasKnownEnd: EndRule | undefined;
   readonly #listeners = new Set<ViewListener>();
   readonly #waiters = new Set<Waiter>();
@@ -64,6 +66,7 @@ export class RecordView {
     this.#store = store;
     this.#logger = logger;
     this.#clock = clock;
+    this.#outages = new OutageLog(logger, clock);
     this.#records = records;
     this.#revision = revision;
     this.#seen.add(revision);
@@ -100,7 +103,7 @@ export class RecordView {
     return this.#records.size;
   }
 
-  /** Since when the store does not answer, wall clock in milliseconds since 1970; undefined while it does. */
+  /** Since when nothing was heard of the store, wall clock in milliseconds since 1970; undefined while it answers. */
   get behindSinceMs(): number | undefined {
     return this.#behindSinceMs;
   }
@@ -179,7 +182,7 @@ export class RecordView {
       } catch (error) {
         if (this.#isClosed()) return;
         if (await this.#resync(error)) continue;
-        this.#setBehind(this.#behindSinceMs ?? this.#clock.nowMs());
+        this.#setBehind(this.#behindSinceMs ?? this.#heardMs());
         await this.#pause(retryMs);
         retryMs = (await this.#answers()) ? firstRetryMs : Math.min(retryMs * 2, lastRetryMs);
       }
@@ -190,7 +193,14 @@ export class RecordView {
     return this.#closed.signal.aborted;
   }
 
+  /** It fell silent before that could be noticed. */
+  #heardMs(): number {
+    const nowMs = this.#clock.nowMs();
+    return Math.min(nowMs, this.#store.heardMs ?? nowMs);
+  }
+
   #setBehind(sinceMs: number | undefined): void {
+    if (sinceMs === undefined) this.#outages.answered();
     const hasChanged = (sinceMs === undefined) !== (this.#behindSinceMs === undefined);
     this.#behindSinceMs = sinceMs;
     if (hasChanged) for (const listener of this.#standingListeners) listener(sinceMs !== undefined);
@@ -220,7 +230,7 @@ export class RecordView {
   async #resync(failure: unknown): Promise<boolean> {
     const { reason, metadata } = failure instanceof StoreError ? failure : {};
     if (reason !== "REVISION_COMPACTED") {
-      this.#logger.warn({ err: failure }, "the state store does not answer; the view stays as it is");
+      this.#outages.failed(failure, "the state store does not answer; the view stays as it is");
       return false;
     }
     try {
@@ -235,7 +245,7 @@ export class RecordView {
       this.#show(revision, { kind: "resynced", revision, changes });
       return true;
     } catch (error) {
-      this.#logger.warn({ err: error }, "the state cannot be read anew; the view stays as it is");
+      this.#outages.failed(error, "the state cannot be read anew; the view stays as it is");
       return false;
     }
   }

@@ -138,6 +138,18 @@ describe.each(backends)("a view of a $name store", ({ create }) => {
     expect(updates.at(-1)?.kind).toBe("changed");
   });
 
+  it("counts from when the store was last heard of, which is earlier than that is noticed", async () => {
+    const clock = new FakeClock();
+    let isDown = false;
+    const silent = failing(store, () => (isDown ? "STATE_STORE_UNAVAILABLE" : undefined));
+    const heardMs = clock.nowMs() - 6_000;
+    const view = await openView({ ...silent, heardMs }, clock);
+    isDown = true;
+    await put(store, "a");
+    while (view.behindSinceMs === undefined) await settle();
+    expect(view.behindSinceMs).toBe(heardMs);
+  });
+
   it("stays as it is while the store does not answer, says since when, and catches up", async () => {
     let isDown = false;
     const clock = new FakeClock();

@@ -193,6 +193,33 @@ describe("load", () => {
   }, 60_000);
 });
 
+describe("what was heard of Redis", () => {
+  it("is as new as the latest question of an idle reader, and stands still when there is no answer", async () => {
+    await using silent = await RedisServer.start();
+    const store = await open({ url: silent.url, feedWaitMs: 20, replyTimeoutMs: 200 });
+    expect(store.heardMs).toBeUndefined();
+    const ended = reasonOf(take(store, await startOf(store), 1));
+    const hear = async (afterMs: number): Promise<number> => {
+      for (;;) {
+        if ((store.heardMs ?? 0) > afterMs) return store.heardMs!;
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    };
+    await hear(await hear(Date.now()));
+    silent.freeze();
+    const frozenMs = Date.now();
+    expect(await ended).toBe("STATE_STORE_UNAVAILABLE");
+    // The kernel may have had an answer on its way.
+    expect(store.heardMs! - frozenMs).toBeLessThan(Date.now() - frozenMs);
+    expect(Date.now() - store.heardMs!).toBeGreaterThanOrEqual(200);
+  });
+
+  it("tells whether there was a state to open", async () => {
+    expect((await open()).wasMade).toBe(true);
+    expect((await open()).wasMade).toBe(false);
+  });
+});
+
 describe("the server", () => {
   it("is judged at the start: settings that may lose confirmed state are warned of", async () => {
     const { logger, warnings } = listeningLogger();
@@ -202,12 +229,14 @@ describe("the server", () => {
     expect(warnings).toEqual([{ appendonly: "no" }, { save: "" }, { policy: "allkeys-lru" }]);
   });
 
-  it("that keeps an append-only file and snapshots, and evicts nothing, is not warned of", async () => {
+  it("that keeps an append-only file and evicts nothing is warned of only if the file is left to the system", async () => {
     await using durable = await RedisServer.start({ settings: { appendonly: "yes" } });
-    await durable.ask("CONFIG", "SET", "save", "3600 1");
     const { logger, warnings } = listeningLogger();
     await open({ url: durable.url, logger });
     expect(warnings).toEqual([]);
+    await durable.ask("CONFIG", "SET", "appendfsync", "no");
+    await open({ url: durable.url, logger });
+    expect(warnings).toEqual([{ appendfsync: "no" }]);
   });
 
   it("that hides its settings from us is served, with a warning", async () => {

@@ -473,6 +473,10 @@ describe("the password of Redis", () => {
       "redis://me:s3/cret@x/1",
       "redis://me:s3cret@x/db",
       "redis://me:s3%cret@x",
+      "redis:/me:s3cret@x",
+      "me:s3cret@x",
+      "redis//me:s3@cret@x",
+      "redis://x/0?password=s3cret",
     ])
       expect(refusal({ flags: { redis } })).not.toMatch(/cret/);
   });

@@ -48,6 +48,7 @@ export class RedisFeed {
   #rings = 0;
   #isClosed = false;
   #lagMs: number | undefined;
+  #heardMs: number | undefined;
 
   constructor(options: FeedOptions) {
     this.#options = options;
@@ -56,6 +57,11 @@ export class RedisFeed {
   /** How old the latest commit was when it arrived here, by the clocks of both gateways, in milliseconds. */
   get lagMs(): number | undefined {
     return this.#lagMs;
+  }
+
+  /** When Redis last told where the log ends, wall clock in milliseconds since 1970. */
+  get heardMs(): number | undefined {
+    return this.#heardMs;
   }
 
   async *changes(after: Revision, signal: AbortSignal): AsyncGenerator<ChangeSet, void, undefined> {
@@ -164,18 +170,25 @@ export class RedisFeed {
     const { link, keys, waitMs } = this.#options;
     const connection = await link.connection();
     const { head } = await readLog(connection, this.#options, 0, 0);
+    this.#hear();
     this.#moveTo(head);
     for (;;) {
       const entry = await awaitLog(connection, keys, numberOfRevision(this.#position), waitMs);
+      this.#hear();
       if (entry !== undefined) this.#take([entry]);
       for (;;) {
         const part = await readLog(connection, this.#options, numberOfRevision(this.#position));
+        this.#hear();
         this.#take(part.entries);
         if (part.entries.length > 0) continue;
         if (part.head !== this.#position) this.#moveTo(part.head);
         break;
       }
     }
+  }
+
+  #hear(): void {
+    this.#heardMs = this.#options.clock.nowMs();
   }
 
   /** The log's end is not where we were: flushed, or that of another server. */

@@ -23,6 +23,7 @@ export async function checkServer(connection: RedisConnection, logger: Logger): 
     requireVersion(version);
   }
   const appendonly = await settingOf(connection, "appendonly");
+  const appendfsync = await settingOf(connection, "appendfsync");
   const save = await settingOf(connection, "save");
   const policy = await settingOf(connection, "maxmemory-policy");
   if (appendonly === "no") {
@@ -31,7 +32,14 @@ export async function checkServer(connection: RedisConnection, logger: Logger): 
       "Redis keeps no append-only file: a crash loses what was confirmed since the last save",
     );
   }
-  if (save === "") logger.warn({ save }, "Redis saves no snapshots");
+  if (appendonly === "yes" && appendfsync === "no") {
+    logger.warn(
+      { appendfsync },
+      "Redis leaves it to the system when its append-only file reaches the disk: a power cut loses what was confirmed",
+    );
+  }
+  // The append-only file does without.
+  if (appendonly !== "yes" && save === "") logger.warn({ save }, "Redis saves no snapshots");
   if (policy !== undefined && policy !== "noeviction") {
     logger.warn(
       { policy },

@@ -63,6 +63,8 @@ export interface RedisStoreStats {
 
 export interface RedisStore extends StateStore {
   readonly stats: RedisStoreStats;
+  /** There was no state: opening it made one. */
+  readonly wasMade: boolean;
 }
 
 /** The layout of the keys. A newer one is refused: an older program would drop what it does not know. */
@@ -106,6 +108,7 @@ class SharedStore implements RedisStore {
   readonly #gate = new Gate(redisLimits.maxCommitsUnderWay, redisLimits.maxBytesUnderWay);
   readonly #counts = { commits: 0, conflicts: 0, repeats: 0, failures: 0 };
   #isGone = false;
+  #wasMade = false;
   #closing: Promise<void> | undefined;
 
   constructor(options: RedisStoreOptions, keys: RedisKeys, scripts: RedisScripts) {
@@ -144,12 +147,20 @@ class SharedStore implements RedisStore {
     };
   }
 
+  get heardMs(): number | undefined {
+    return this.#feed.heardMs;
+  }
+
+  get wasMade(): boolean {
+    return this.#wasMade;
+  }
+
   /** Waits for Redis, judges it, and finds or makes the state. */
   async open(): Promise<void> {
     await this.#ask(async (connection) => {
       await checkServer(connection, this.#logger);
       await tryCommands(connection, this.#keys);
-      await this.#prepare(connection);
+      this.#wasMade = await this.#prepare(connection);
     }, this.#limits.connectTimeoutMs);
   }
 
@@ -219,7 +230,8 @@ class SharedStore implements RedisStore {
     return await askUntilAnswered({ link: this.#link, clock: this.#clock, limits, ask, read });
   }
 
-  async #prepare(connection: RedisConnection): Promise<void> {
+  /** @returns whether there was no state */
+  async #prepare(connection: RedisConnection): Promise<boolean> {
     const { records, log, operations, meta, mark } = this.#keys;
     const keys = [records, log, operations, meta, mark("open")];
     const reply = await this.#scripts.open.run(connection, keys, [schemaVersion, makeRevision(0)]);
@@ -231,7 +243,7 @@ class SharedStore implements RedisStore {
         "parts of the state in Redis are missing; the rest stays as it is",
       );
     }
-    if (schema === schemaVersion) return;
+    if (schema === schemaVersion) return kind === "made";
     const words = `the state in Redis was written by another version (schema ${schema}, this one knows ${schemaVersion})`;
     throw new StoreError("STATE_UNREADABLE", words, { metadata: { schema: String(schema) } });
   }
