@@ -281,6 +281,8 @@ export interface ContainerService {
   get(container: string): Promise<Container>;
   access(container: string): Promise<Access>;
   list(request: PageRequest & { readonly showsRemoved: boolean }): Promise<Page<Container>>;
+  /** Every container whose id is known, without what there is to say of it: a hundred thousand may be tracked. */
+  trackedNames(): Promise<readonly string[]>;
   wait(request: WaitRequest, options: CallerOptions): Promise<WaitResult>;
   createGroup(
     containers: readonly string[],

@@ -74,7 +74,7 @@ export async function openContainerService(deps: ContainerServiceDeps): Promise<
   const parts = partsOf(deps, state, journal, stopping.signal);
   const { base, owners, creates, removals, portMaps, waits, liveness, duty } = parts;
   await replaySeen(base, journal);
-  await settleUnfinished(base, deps.isOwnerGone);
+  await settleUnfinished(base, owners.open, deps.isOwnerGone);
   failpoint("recovery.settled");
   const mirror = await openMirror(deps, base);
   duty?.start();
@@ -115,12 +115,23 @@ const readsOf = ({
   portMaps,
 }: Parts): Pick<
   ContainerService,
-  "get" | "access" | "login" | "list" | "wait" | "getGroup" | "listGroups" | "watch" | "mapPort"
+  | "get"
+  | "access"
+  | "login"
+  | "list"
+  | "trackedNames"
+  | "wait"
+  | "getGroup"
+  | "listGroups"
+  | "watch"
+  | "mapPort"
 > => ({
   get: async (name) => await Promise.resolve().then(() => getContainer(state, name)),
   access: async (name) => await Promise.resolve().then(() => accessOf(state, name)),
   login: async (name) => await Promise.resolve().then(() => loginOf(state, directory, name)),
   list: (request) => listContainers(state, request),
+  trackedNames: () =>
+    Promise.resolve(state.names.filter((name) => state.subjectOf(name)?.kind === "container")),
   wait: (request, options) => waits.wait(request, options),
   getGroup: async (name) => await Promise.resolve().then(() => groups.get(name)),
   listGroups: (request) => listGroups(state, request),

@@ -18,10 +18,12 @@ export class HostKeys {
     return join(this.#folder, nameOf(container));
   }
 
-  /** Forgets the keys of all but these containers. */
-  async keepOnly(containers: Iterable<string>): Promise<void> {
-    const kept = new Set([...containers].map(nameOf));
-    for (const name of await readdir(this.#folder).catch(() => [])) {
+  /** Forgets the keys of all but the tracked containers. These may be many: where there are no keys, nobody asks for them. */
+  async keepOnly(tracked: () => Promise<readonly string[]>): Promise<void> {
+    const names = await readdir(this.#folder).catch(() => []);
+    if (names.length === 0) return;
+    const kept = new Set((await tracked()).map(nameOf));
+    for (const name of names) {
       if (!kept.has(name)) await rm(join(this.#folder, name), { force: true });
     }
   }

@@ -25,7 +25,7 @@ import { replay } from "./replay.js";
 import { recordFailure } from "./recorded-failure.js";
 import { RunJournal, type RunRecord } from "./run-journal.js";
 import { RunLog } from "./run-log.js";
-import { findAll, findTargets } from "./targets.js";
+import { findTargets } from "./targets.js";
 
 export interface PluginServiceDeps extends ProgramSurroundings {
   readonly containers: PluginContainers;
@@ -51,7 +51,7 @@ export async function openPluginService(deps: PluginServiceDeps): Promise<Plugin
   const log = await RunLog.open({ ...deps, journal });
   const packages = new PluginPackages(deps);
   await packages.clearAway();
-  await hostKeys.keepOnly(await findAll(deps.containers));
+  await hostKeys.keepOnly(() => deps.containers.trackedNames());
   const stopping = new AbortController();
   const running = new Set<Promise<void>>();
   return {

@@ -27,16 +27,8 @@ async function containersOf(containers: PluginContainers, targets: RunTargets): 
   }
 }
 
-/** Every tracked container, by name. */
-export const findAll = async (containers: PluginContainers): Promise<readonly string[]> =>
-  await passing(containers, "", Infinity);
-
 /** What has no id cannot be logged in to, and stays out. */
-async function passing(
-  containers: PluginContainers,
-  filter: string,
-  most: number = pluginLimits.maxTargets,
-): Promise<readonly string[]> {
+async function passing(containers: PluginContainers, filter: string): Promise<readonly string[]> {
   const found: string[] = [];
   let pageToken = "";
   do {
@@ -49,6 +41,6 @@ async function passing(
     });
     found.push(...page.entries.flatMap(({ id, name }) => (id === "" ? [] : [name])));
     pageToken = page.nextPageToken;
-  } while (pageToken !== "" && found.length <= most);
+  } while (pageToken !== "" && found.length <= pluginLimits.maxTargets);
   return found;
 }

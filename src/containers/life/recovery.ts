@@ -4,7 +4,7 @@ import { failpoint } from "../../system/failpoint.js";
 import { change, type ChangeDeps, type Draft } from "../change.js";
 import { containerLimits } from "../limits.js";
 import { noteOutcome, requestOf } from "./intents.js";
-import { type OpenWork, OpenWorkIndex } from "../sharing/open-work.js";
+import type { OpenWork, OpenWorkIndex } from "../sharing/open-work.js";
 import type { ContainerRecord } from "../records.js";
 import { keyOfRecord } from "../show.js";
 
@@ -19,9 +19,9 @@ const batch = 200;
  */
 export async function settleUnfinished(
   deps: ChangeDeps,
+  open: OpenWorkIndex,
   isOwnerGone: (owner: string) => boolean,
 ): Promise<void> {
-  const open = new OpenWorkIndex(deps.state);
   for (const owner of open.owners) if (isOwnerGone(owner)) await settleWork(deps, open.of(owner), owner);
 }
 

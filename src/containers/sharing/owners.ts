@@ -36,7 +36,8 @@ export interface Hold {
  */
 export class Owners {
   readonly #deps: OwnersDeps;
-  readonly #index: OpenWorkIndex;
+  /** What is under way, here and elsewhere. */
+  readonly open: OpenWorkIndex;
   readonly #held = new Set<string>();
   readonly #silence: Silence;
   readonly #settling = new Set<Promise<void>>();
@@ -48,10 +49,10 @@ export class Owners {
 
   constructor(deps: OwnersDeps) {
     this.#deps = deps;
-    this.#index = new OpenWorkIndex(deps.state);
+    this.open = new OpenWorkIndex(deps.state);
     this.#silence = new Silence(deps.store, deps.clock, 2 * containerLimits.heartbeatMs);
     this.#unsubscribe = deps.state.subscribe((update) => {
-      for (const work of this.#index.follow(update)) {
+      for (const work of this.open.follow(update)) {
         if (work.owner === deps.gatewayId && !this.#held.has(workKey(work))) this.#settleOwn(work, false);
       }
       this.#lookLater();
@@ -71,7 +72,7 @@ export class Owners {
       },
       release: () => {
         this.#held.delete(key);
-        if (this.#index.has(this.#deps.gatewayId, work)) this.#settleOwn(work, wasAsked);
+        if (this.open.has(this.#deps.gatewayId, work)) this.#settleOwn(work, wasAsked);
         if (this.#held.size === 0) this.#rest();
       },
     };
@@ -79,7 +80,7 @@ export class Owners {
 
   /** Clears away heartbeats that nobody needs; a gateway that lives writes its own again. */
   async sweep(): Promise<void> {
-    const busy = new Set(this.#index.owners);
+    const busy = new Set(this.open.owners);
     const idle = [...this.#deps.state.named("heartbeat")].filter(
       ([owner]) => owner !== this.#deps.gatewayId && !busy.has(owner),
     );
@@ -145,13 +146,13 @@ export class Owners {
   }
 
   #others(): readonly string[] {
-    return this.#index.owners.filter((owner) => owner !== this.#deps.gatewayId);
+    return this.open.owners.filter((owner) => owner !== this.#deps.gatewayId);
   }
 
   async #lookAt(owner: string): Promise<void> {
     const key = keyOf.heartbeat(owner);
     if ((await this.#silence.look(key)) < containerLimits.ownerSilenceMs) return;
-    const open = this.#index.of(owner);
+    const open = this.open.of(owner);
     this.#deps.logger.warn(
       { owner, count: open.length },
       "a gateway has died with work under way: its outcome is unknown",
