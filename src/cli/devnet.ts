@@ -1,5 +1,6 @@
 /** `p2prc devnet`: P2PRC nodes on loopback, until a signal comes. */
 import type { Command } from "commander";
+import { netOf } from "../devnet/addresses.js";
 import { type Devnet, type DevnetOptions, openDevnet } from "../devnet/devnet.js";
 import { faultNames } from "../devnet/faults.js";
 import { DevnetError } from "../devnet/errors.js";
@@ -36,7 +37,7 @@ export function addDevnetFlags(command: Command): void {
     .option("--shape <SHAPE>", "random, chain or mesh (default random)")
     .option("--rows <N>", "rows of a table of shape random (default 6)")
     .option("--dialects <LIST>", "versions that the nodes speak: 2021-07,2026-01 (default all)")
-    .option("--first-address <IP>", "address of the first node (default 127.0.1.1)")
+    .option("--first-address <IP>", "address of the first node, of loopback or private (default 127.0.1.1)")
     .option("--ipv6 [N]", "N more nodes on ::1, one without N")
     .option("--shared-address <N>", "the last N nodes share one address, each on a port of its own")
     .option(
@@ -114,7 +115,7 @@ function describe({ nodes, port, entryAddresses }: Devnet): string {
     `entry nodes: ${entryAddresses.join(", ")}`,
     ...faulty.map(({ address, fault }) => `faulty: ${address} ${fault ?? ""}`),
     "crawl it, in an empty folder of its own:",
-    `  p2prc crawl --base "$(mktemp -d)" --allow-cidr 127.0.0.0/8 --allow-cidr ::1 --public-ip off ${seeds}`,
+    `  p2prc crawl --base "$(mktemp -d)" --allow-cidr ${netOf(nodes[0]?.address ?? "")} --allow-cidr ::1 --public-ip off ${seeds}`,
     "",
   ].join("\n");
 }

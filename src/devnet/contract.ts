@@ -46,7 +46,10 @@ export interface DevnetOptions {
    * node answers. @default memory only
    */
   readonly ledgerPath?: string | undefined;
-  /** Address of the first node; the next ones follow, without those ending in .0 and .255. @default "127.0.1.1" */
+  /**
+   * Address of the first node, of loopback or private; the next ones follow, without those ending in .0 and .255.
+   * @default "127.0.1.1"
+   */
   readonly firstAddress?: string | undefined;
   /**
    * Adds so many healthy nodes on ::1, each on a port of its own, where the system has that address; true = one.

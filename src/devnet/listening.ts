@@ -1,4 +1,4 @@
-/** Listens on many loopback addresses: on one port, or some ports after it where nodes share an address. */
+/** Listens on many addresses: on one port, or some ports after it where nodes share an address. */
 
 import { createServer, type Server, type Socket } from "node:net";
 import { hostPort, ipv6Host, type Seat } from "./addresses.js";

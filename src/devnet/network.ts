@@ -1,7 +1,7 @@
 /** Draws the network: names, dialects, faults, hardware and who knows whom. Everything follows from the seed. */
 
 import { at } from "./at.js";
-import { ipv6Host, loopbackHosts, type Seat } from "./addresses.js";
+import { devnetHosts, ipv6Host, type Seat } from "./addresses.js";
 import type { CheckedOptions } from "./options.js";
 import { dialects, tellsSeat, type Dialect, type DialectName, type PeerRecord } from "./dialects.js";
 import type { FaultName } from "./faults.js";
@@ -51,7 +51,7 @@ export function drawNetwork(options: CheckedOptions): readonly PlannedNode[] {
 /** An address for each node; the last ones share the address behind all others. */
 function takeSeats({ firstAddress, nodes, sharedAddress }: CheckedOptions): readonly Seat[] {
   const alone = nodes - sharedAddress;
-  const hosts = loopbackHosts(firstAddress, Math.min(alone + 1, nodes));
+  const hosts = devnetHosts(firstAddress, Math.min(alone + 1, nodes));
   return Array.from({ length: nodes }, (_, position) => ({
     host: at(hosts, Math.min(position, alone)),
     portOffset: Math.max(0, position - alone),

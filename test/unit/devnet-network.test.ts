@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import type { DevnetOptions, Shape } from "../../src/devnet/contract.js";
-import { hostsOfNet, loopbackHosts } from "../../src/devnet/addresses.js";
+import { devnetHosts, hostsOfNet, loopbackHosts, netOf } from "../../src/devnet/addresses.js";
 import { tellsIpv6, tellsPort } from "../../src/devnet/dialects.js";
 import { everyFault, faultNames } from "../../src/devnet/faults.js";
 import { drawNetwork, type PlannedNode } from "../../src/devnet/network.js";
@@ -147,5 +147,20 @@ describe("the devnet's network", () => {
     expect(hosts).toEqual(["127.0.1.253", "127.0.1.254", "127.0.2.1", "127.0.2.2"]);
     expect(() => loopbackHosts("127.255.255.254", 2)).toThrow("do not fit");
     expect(() => loopbackHosts("10.0.0.1", 1)).toThrow("not an IPv4 address of loopback");
+  });
+
+  it("may live on private addresses, as networks of containers have them, and never on public ones", () => {
+    expect(devnetHosts("127.0.1.1", 1)).toEqual(["127.0.1.1"]);
+    expect(devnetHosts("10.1.2.254", 2)).toEqual(["10.1.2.254", "10.1.3.1"]);
+    expect(devnetHosts("172.31.255.254", 1)).toEqual(["172.31.255.254"]);
+    expect(() => devnetHosts("172.31.255.254", 2)).toThrow("do not fit");
+    expect(devnetHosts("192.168.0.9", 1)).toEqual(["192.168.0.9"]);
+    for (const address of ["0.0.0.0", "9.255.255.255", "11.0.0.1", "172.15.0.1", "172.32.0.1", "192.169.0.1"])
+      expect(() => devnetHosts(address, 1)).toThrow("not an IPv4 address of loopback or private");
+    expect(["127.0.1.1:8088", "10.1.2.3:8088", "172.20.0.5:1"].map(netOf)).toEqual([
+      "127.0.0.0/8",
+      "10.0.0.0/8",
+      "172.16.0.0/12",
+    ]);
   });
 });
