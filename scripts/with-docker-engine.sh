@@ -14,10 +14,14 @@ sudo=()
 [ "$(id -u)" = 0 ] || sudo=(sudo)
 say() { echo "with-docker-engine: $*" >&2; }
 
-folder= engine=
+folder= engine= work=
 finish() {
   local code=$?
   trap - EXIT
+  if [ -n "$work" ]; then
+    kill -TERM -- "-$work" 2>/dev/null || true
+    wait "$work" 2>/dev/null || true
+  fi
   if [ -n "$engine" ]; then
     "${sudo[@]}" kill "$engine" 2>/dev/null || true
     # dockerd ends its containers first; `wait` knows only children, which it is not behind sudo.
@@ -52,9 +56,11 @@ elif ! docker version >/dev/null 2>&1; then
   log=$folder/dockerd.log
   { "${sudo[@]}" ip link add "$bridge" type bridge && "${sudo[@]}" ip address add "$subnet" dev "$bridge" &&
     "${sudo[@]}" ip link set "$bridge" up; } >"$log" 2>&1 || judge "$log"
-  # A process group of its own: Ctrl-C is for the command, and the engine must outlive it to clean up.
-  setsid "${sudo[@]}" dockerd --host "$DOCKER_HOST" --group "$(id -gn)" --data-root "$folder/data" --exec-root "$folder/exec" \
-    --pidfile "$folder/docker.pid" --bridge "$bridge" --iptables="${P2PRC_DOCKER_FIREWALL:-false}" --ip6tables=false --ip-forward=false --ip-masq=false \
+  # A process group of its own: Ctrl-C is for the command, and the engine must outlive it to clean up. It does not outlive
+  # this script, should that be killed, unless sudo stands between them.
+  setsid "${sudo[@]}" setpriv --pdeathsig TERM dockerd --host "$DOCKER_HOST" --group "$(id -gn)" \
+    --data-root "$folder/data" --exec-root "$folder/exec" --pidfile "$folder/docker.pid" --bridge "$bridge" \
+    --iptables="${P2PRC_DOCKER_FIREWALL:-false}" --ip6tables=false --ip-forward=false --ip-masq=false \
     >>"$log" 2>&1 </dev/null &
   for _ in $(seq 600); do
     docker version >/dev/null 2>&1 && break
@@ -72,4 +78,17 @@ docker tag "$image:$recipe" "$image:latest"
 probe=$(mktemp)
 docker run --rm "$image" true >"$probe" 2>&1 || judge "$probe"
 rm -f "$probe"
-"$@"
+# A terminal tells the command itself of Ctrl-C. Else it runs in the background, in a group of its own: bash hears of a
+# signal between commands only, or in `wait`.
+if [ -t 0 ]; then
+  "$@"
+else
+  set -m
+  "$@" &
+  work=$!
+  set +m
+  status=0
+  wait "$work" || status=$?
+  work=
+  exit "$status"
+fi
