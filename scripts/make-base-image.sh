@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes the image that containers of `p2prc devnet --runtime docker` run: Debian with an SSH server and Python, built from
-# packages alone, since a machine may reach no registry of images. Prints the path of the archive for `docker import`.
+# packages alone, since a machine may reach no registry of images. It has Redis as well, for
+# scripts/make-compose-bases.sh: a second Debian would take CI another minute. Prints the path of the archive for `docker import`.
 # It stays under .cache/docker, named by this script's text: made anew when the recipe changes, else a matter of milliseconds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,7 +16,7 @@ if [ ! -s "$archive" ]; then
   trap '"${sudo[@]}" rm -rf "$root" "$archive.part"' EXIT
   log=$(dirname "$archive")/debootstrap.log
   # sudo is for the containers of older versions, whose user is no root.
-  "${sudo[@]}" debootstrap --variant=minbase --include=openssh-server,python3,sudo bookworm "$root" \
+  "${sudo[@]}" debootstrap --variant=minbase --include=openssh-server,python3,sudo,redis-server bookworm "$root" \
     "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" >"$log" 2>&1 || { tail -20 "$log" >&2; exit 1; }
   # Each container makes a host key of its own: a shared one would hide that a client talks to another container.
   "${sudo[@]}" rm -rf "$root"/etc/ssh/ssh_host_* "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* \
