@@ -3,13 +3,15 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
-const howTo = "run `npm run test:docker`";
 
-/** @throws there is no engine, saying how to come by one: a missing engine is never a passed test */
-export function requireEngineSocket(): string {
+/**
+ * @param script the npm script that brings an engine along
+ * @throws there is no engine, saying how to come by one: a missing engine is never a passed test
+ */
+export function requireEngineSocket(script = "test:docker"): string {
   const host = process.env["DOCKER_HOST"] ?? "";
   if (!host.startsWith("unix://"))
-    throw new Error(`DOCKER_HOST names no Docker Engine of this machine: ${howTo}`);
+    throw new Error(`DOCKER_HOST names no Docker Engine of this machine: run \`npm run ${script}\``);
   return host.slice("unix://".length);
 }
 
