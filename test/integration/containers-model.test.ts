@@ -1,6 +1,6 @@
 /**
- * The API of containers against a simple model: whatever callers, nodes and time do, one after the other. A failure
- * prints its seed and the commands. `MODEL_RUNS=5000` for the long version.
+ * The API of containers against a simple model: whatever callers, nodes and time do, one after the other, on each store. A
+ * failure prints its seed and the commands. `MODEL_RUNS=5000` for the long version.
  */
 import { toJson } from "@bufbuild/protobuf";
 import { expect, it } from "@jest/globals";
@@ -11,6 +11,8 @@ import { commands, expectAgreement, expectFullView, type Real } from "../support
 import { ContainersModel } from "../support/containers-model.js";
 import { type ContainersRoom, openContainersRoom } from "../support/containers-room.js";
 import { settle } from "../support/fake-clock.js";
+import { MemoryStore } from "../support/memory-store.js";
+import { backends, type BackendState } from "../support/store-backends.js";
 import { type TapFilter, WatchTap } from "../support/watch-tap.js";
 
 const runs = Number(process.env["MODEL_RUNS"] ?? 200);
@@ -31,6 +33,7 @@ async function expectSameStories({ room, taps }: Real): Promise<void> {
   const fresh = taps.map(({ filter }) => new WatchTap(room.api, filter));
   for (const tap of fresh) tap.connect();
   const [steady] = taps;
+  await room.quiet();
   for (let turn = 0; turn < 20; turn += 1) await settle();
   for (const [at, tap] of taps.entries()) {
     expect(Object.fromEntries(tap.seen)).toEqual(Object.fromEntries(fresh[at]!.seen));
@@ -51,11 +54,23 @@ async function expectInvariants(model: ContainersModel, room: ContainersRoom): P
   expect(await room.filed()).toEqual({ containers: tracked, groups });
 }
 
-it(
-  `does what a simple model says, in ${runs} lives of up to 40 commands`,
-  async () => {
+const memory = {
+  name: "memory",
+  create: async () => ({ store: new MemoryStore(), destroy: async () => undefined }),
+};
+const stores = [memory, ...backends].map(({ name, create }) => ({
+  name,
+  create: create as () => Promise<Pick<BackendState, "store" | "destroy">>,
+  // The others wait for a disk and for sockets.
+  lifeCount: name === "memory" ? runs : Math.ceil(runs / 4),
+}));
+
+it.each(stores)(
+  "on $name does what a simple model says, in $lifeCount lives of up to 40 commands",
+  async ({ create, lifeCount }) => {
     const life = fc.asyncProperty(commands, async (some) => {
-      const room = await openContainersRoom();
+      const state = await create();
+      const room = await openContainersRoom({ store: state.store });
       const taps = filters.map((filter) => new WatchTap(room.api, filter));
       try {
         for (const tap of taps) tap.connect();
@@ -75,9 +90,10 @@ it(
       } finally {
         await Promise.allSettled(taps.map((tap) => tap.disconnect()));
         await room.close();
+        await state.destroy();
       }
     });
-    await fc.assert(life, { numRuns: runs, endOnFailure: false });
+    await fc.assert(life, { numRuns: lifeCount, endOnFailure: false });
   },
   20_000 + runs * 500,
 );

@@ -404,6 +404,7 @@ export function shownOf({ state, stateReason, groups, spec }: Container): ModelC
 
 /** Compares everything that can be read with the model. */
 export async function expectAgreement(model: ContainersModel, { room, taps }: Real): Promise<void> {
+  await room.quiet();
   const { containers } = await room.api.listContainers({ pageSize: 1_000, showRemoved: true });
   expect(Object.fromEntries(containers.map((one) => [one.name, shownOf(one)]))).toEqual(
     Object.fromEntries(model.containers),

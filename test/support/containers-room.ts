@@ -16,12 +16,20 @@ import { PeerError } from "../../src/peer-api/errors.js";
 import { containerHandlers, groupHandlers } from "../../src/rpc/container-handlers.js";
 import { mapErrors } from "../../src/rpc/error-mapping.js";
 import { validateRequests } from "../../src/rpc/validation.js";
-import type { StateStore } from "../../src/store/contract.js";
+import type {
+  ChangeSet,
+  Commit,
+  CommitResult,
+  Revision,
+  Snapshot,
+  StateStore,
+  StoredRecord,
+} from "../../src/store/contract.js";
 import { mirrorLimits } from "../../src/store/mirror/limits.js";
 import { RecordView } from "../../src/store/view.js";
 import type { Api } from "./container-bench.js";
 import { DevnetMachine } from "./devnet-machine.js";
-import { FakeClock } from "./fake-clock.js";
+import { FakeClock, settle } from "./fake-clock.js";
 import { MemoryStore } from "./memory-store.js";
 
 export interface ContainersRoom {
@@ -35,6 +43,8 @@ export interface ContainersRoom {
   readonly machines: readonly DevnetMachine[];
   /** Names of the nodes, `nodes/45.0.0.1:8088` and so on. */
   readonly nodes: readonly string[];
+  /** Resolves when no commit is under way and the view shows them all. */
+  quiet(): Promise<void>;
   /** Ids of what the tracking files hold; to be read after `stop`. */
   filed(): Promise<{
     readonly containers: readonly string[];
@@ -79,7 +89,8 @@ export interface RoomOptions {
 }
 
 export async function openContainersRoom(options: RoomOptions = {}): Promise<ContainersRoom> {
-  const { store = new MemoryStore(), machineCount = 3, logger = silentLogger } = options;
+  const { machineCount = 3, logger = silentLogger } = options;
+  const store = new CountedStore(options.store ?? new MemoryStore());
   // In memory where the system has such a folder: hundreds of rooms wait for no disk.
   const folder = await mkdtemp(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "p2prc-room-"));
   const clock = new RoomClock();
@@ -115,6 +126,13 @@ export async function openContainersRoom(options: RoomOptions = {}): Promise<Con
     clock,
     machines,
     nodes: machines.map(({ host }) => `nodes/${host}:8088`),
+    quiet: async () => {
+      do {
+        await store.idle();
+        await view.reached(store.latest);
+        await settle();
+      } while (store.isBusy);
+    },
     filed: () => readFiled(containersPath, groupsPath),
     stop,
     async close() {
@@ -122,6 +140,44 @@ export async function openContainersRoom(options: RoomOptions = {}): Promise<Con
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Knows what is under way. */
+class CountedStore implements StateStore {
+  readonly #store: StateStore;
+  readonly #underWay = new Set<Promise<CommitResult>>();
+  /** The latest commit that was answered. */
+  latest: Revision = "0-0";
+
+  constructor(store: StateStore) {
+    this.#store = store;
+  }
+
+  get isBusy(): boolean {
+    return this.#underWay.size > 0;
+  }
+
+  async idle(): Promise<void> {
+    while (this.isBusy) await Promise.allSettled(this.#underWay);
+  }
+
+  async commit(commit: Commit): Promise<CommitResult> {
+    const committing = this.#store.commit(commit);
+    this.#underWay.add(committing);
+    try {
+      const result = await committing;
+      if (result.kind === "committed") this.latest = result.revision;
+      return result;
+    } finally {
+      this.#underWay.delete(committing);
+    }
+  }
+
+  load = (): Promise<Snapshot> => this.#store.load();
+  get = (key: string): Promise<StoredRecord | undefined> => this.#store.get(key);
+  changes = (after: Revision, signal: AbortSignal): AsyncIterable<ChangeSet> =>
+    this.#store.changes(after, signal);
+  close = (): Promise<void> => this.#store.close();
 }
 
 /** One for all rooms: it reads the rules of the proto once. */
