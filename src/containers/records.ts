@@ -134,8 +134,11 @@ export type OutcomeRecord =
       readonly image?: string;
     }
   | {
-      /** The node made it with an error; `notRolledBack`: and did not remove it again. */
-      readonly kind: "rolledBack" | "notRolledBack";
+      /**
+       * The node made it with an error; `notRolledBack`: and did not remove it again; `rollingBack`: what becomes of the
+       * container tells which.
+       */
+      readonly kind: "rollingBack" | "rolledBack" | "notRolledBack";
       readonly container: string;
       readonly httpStatus: number;
     }

@@ -9,10 +9,9 @@ import { ContainerSchema } from "../../src/gen/p2prc/client/v1/container_pb.js";
 import { WatchRequest_Kind } from "../../src/gen/p2prc/client/v1/watch_pb.js";
 import { commands, expectAgreement, expectFullView, type Real } from "../support/containers-commands.js";
 import { ContainersModel } from "../support/containers-model.js";
-import { type ContainersRoom, openContainersRoom } from "../support/containers-room.js";
+import { type ContainersRoom, openContainersRoom, openFleetRoom } from "../support/containers-room.js";
 import { settle } from "../support/fake-clock.js";
-import { MemoryStore } from "../support/memory-store.js";
-import { backends, type BackendState } from "../support/store-backends.js";
+import { type Backend, backends, openRedisStores } from "../support/store-backends.js";
 import { type TapFilter, WatchTap } from "../support/watch-tap.js";
 
 const runs = Number(process.env["MODEL_RUNS"] ?? 200);
@@ -54,23 +53,49 @@ async function expectInvariants(model: ContainersModel, room: ContainersRoom): P
   expect(await room.filed()).toEqual({ containers: tracked, groups });
 }
 
-const memory = {
-  name: "memory",
-  create: async () => ({ store: new MemoryStore(), destroy: async () => undefined }),
-};
-const stores = [memory, ...backends].map(({ name, create }) => ({
-  name,
-  create: create as () => Promise<Pick<BackendState, "store" | "destroy">>,
-  // The others wait for a disk and for sockets.
-  lifeCount: name === "memory" ? runs : Math.ceil(runs / 4),
-}));
+interface Opened {
+  readonly room: ContainersRoom;
+  /** After the room is closed. */
+  readonly destroy: () => Promise<void>;
+}
 
-it.each(stores)(
-  "on $name does what a simple model says, in $lifeCount lives of up to 40 commands",
-  async ({ create, lifeCount }) => {
+async function onStore(backend: Backend): Promise<Opened> {
+  const state = await backend.create();
+  return {
+    room: await openContainersRoom({ store: state.store }),
+    destroy: async () => await state.destroy(),
+  };
+}
+
+async function onOneRedis(gatewayCount: number): Promise<Opened> {
+  const opened = await openRedisStores(gatewayCount);
+  return { room: await openFleetRoom(opened.stores), destroy: opened.destroy };
+}
+
+// What waits for a disk, or for sockets, lives fewer lives.
+const rows = [
+  {
+    name: "one gateway, its state in memory",
+    lifeCount: runs,
+    open: async (): Promise<Opened> => ({ room: await openContainersRoom(), destroy: async () => undefined }),
+  },
+  ...backends.map((backend) => ({
+    name: `one gateway, its state in ${backend.name}`,
+    lifeCount: Math.ceil(runs / 4),
+    open: () => onStore(backend),
+  })),
+  {
+    name: "three gateways on one Redis, each call to another",
+    lifeCount: Math.ceil(runs / 4),
+    open: () => onOneRedis(3),
+  },
+];
+
+it.each(rows)(
+  "$name: does what a simple model says, in $lifeCount lives of up to 40 commands",
+  async ({ open, lifeCount }) => {
     const life = fc.asyncProperty(commands, async (some) => {
-      const state = await create();
-      const room = await openContainersRoom({ store: state.store });
+      const { room, destroy } = await open();
       const taps = filters.map((filter) => new WatchTap(room.api, filter));
       try {
         for (const tap of taps) tap.connect();
@@ -90,7 +115,7 @@ it.each(stores)(
       } finally {
         await Promise.allSettled(taps.map((tap) => tap.disconnect()));
         await room.close();
-        await state.destroy();
+        await destroy();
       }
     });
     await fc.assert(life, { numRuns: lifeCount, endOnFailure: false });

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { expect } from "@jest/globals";
 import { createClient, createRouterTransport } from "@connectrpc/connect";
 import type { ContainerService } from "../../src/containers/contract.js";
 import { openContainerService } from "../../src/containers/service.js";
@@ -26,6 +27,7 @@ import type {
   StoredRecord,
 } from "../../src/store/contract.js";
 import { mirrorLimits } from "../../src/store/mirror/limits.js";
+import { numberOfRevision } from "../../src/store/revision.js";
 import { RecordView } from "../../src/store/view.js";
 import type { Api } from "./container-bench.js";
 import { DevnetMachine } from "./devnet-machine.js";
@@ -43,7 +45,7 @@ export interface ContainersRoom {
   readonly machines: readonly DevnetMachine[];
   /** Names of the nodes, `nodes/45.0.0.1:8088` and so on. */
   readonly nodes: readonly string[];
-  /** Resolves when no commit is under way and the view shows them all. */
+  /** Resolves when no commit is under way and every view shows them all. */
   quiet(): Promise<void>;
   /** Ids of what the tracking files hold; to be read after `stop`. */
   filed(): Promise<{
@@ -84,21 +86,37 @@ export interface RoomOptions {
   /** What the gateway's view of the state is read from. @default the store */
   readonly viewed?: StateStore;
   readonly machineCount?: number;
+  /** @default `machineCount` new ones */
+  readonly machines?: readonly DevnetMachine[];
+  /** @default one of its own */
+  readonly clock?: RoomClock;
+  /** Gateways that share the store have different ones. @default 0 */
+  readonly gatewayNumber?: number;
+  /** Whether others use the same store. @default false */
+  readonly isShared?: boolean;
   readonly logger?: Logger;
   readonly draining?: AbortSignal;
 }
 
-export async function openContainersRoom(options: RoomOptions = {}): Promise<ContainersRoom> {
-  const { machineCount = 3, logger = silentLogger } = options;
+/** One gateway's part. */
+export interface GatewayRoom extends ContainersRoom {
+  readonly isBusy: boolean;
+  /** Number of the latest commit of its own. */
+  idle(): Promise<Revision>;
+  shows(revision: Revision): Promise<void>;
+}
+
+export async function openContainersRoom(options: RoomOptions = {}): Promise<GatewayRoom> {
+  const { machineCount = 3, logger = silentLogger, gatewayNumber = 0, isShared = false } = options;
   const store = new CountedStore(options.store ?? new MemoryStore());
   // In memory where the system has such a folder: hundreds of rooms wait for no disk.
   const folder = await mkdtemp(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "p2prc-room-"));
-  const clock = new RoomClock();
-  const machines = Array.from({ length: machineCount }, (_, n) => new DevnetMachine(`45.0.0.${n + 1}`));
+  const clock = options.clock ?? new RoomClock();
+  const machines = options.machines ?? someMachines(machineCount);
   const view = await RecordView.open(options.viewed ?? store, silentLogger, clock);
   const containersPath = join(folder, "trackcontainers.json");
   const groupsPath = join(folder, "grouptrackcontainers.json");
-  let idCount = 0;
+  let idCount = gatewayNumber * 100_000;
   const service = await openContainerService({
     store,
     view,
@@ -111,28 +129,28 @@ export async function openContainersRoom(options: RoomOptions = {}): Promise<Con
     livenessIntervalMs: 0,
     newId: () => `id-${String((idCount += 1)).padStart(6, "0")}`,
     ownPublicKey: () => Promise.resolve("ssh-ed25519 AAAA gateway"),
-    gatewayId: "gateway",
-    isOwnerGone: () => true,
+    gatewayId: `gateway-${gatewayNumber}`,
+    isOwnerGone: () => !isShared,
+    ...(isShared ? { sharing: { journalPath: join(folder, "seen") } } : {}),
     trackingFiles: { containersPath, groups: { path: groupsPath }, ledgerPath: join(folder, "side") },
     acceptsLoss: false,
     draining: options.draining ?? new AbortController().signal,
   });
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopping ??= service.close().then(() => view.close()));
-  return {
+  const room: GatewayRoom = {
     service,
     api: apiOf(service, "remote", logger),
     operator: apiOf(service, "operator", logger),
     clock,
     machines,
     nodes: machines.map(({ host }) => `nodes/${host}:8088`),
-    quiet: async () => {
-      do {
-        await store.idle();
-        await view.reached(store.latest);
-        await settle();
-      } while (store.isBusy);
+    quiet: async () => await quiet([room]),
+    get isBusy() {
+      return store.isBusy;
     },
+    idle: () => store.idle(),
+    shows: (revision) => view.reached(revision),
     filed: () => readFiled(containersPath, groupsPath),
     stop,
     async close() {
@@ -140,14 +158,70 @@ export async function openContainersRoom(options: RoomOptions = {}): Promise<Con
       await rm(folder, { recursive: true, force: true });
     },
   };
+  return room;
 }
+
+const someMachines = (count: number): readonly DevnetMachine[] =>
+  Array.from({ length: count }, (_, n) => new DevnetMachine(`45.0.0.${n + 1}`));
+
+async function quiet(rooms: readonly GatewayRoom[]): Promise<void> {
+  do {
+    const latest = await Promise.all(rooms.map((room) => room.idle()));
+    const [last = beforeAll] = latest.toSorted((a, b) => numberOfRevision(b) - numberOfRevision(a));
+    await Promise.all(rooms.map((room) => room.shows(last)));
+    await settle();
+  } while (rooms.some(({ isBusy }) => isBusy));
+}
+
+/**
+ * Gateways that share one state, as one: each call goes to the next of them, and comes back when all show what it did.
+ * Watchers come back to another one than they left.
+ */
+export async function openFleetRoom(stores: readonly StateStore[]): Promise<ContainersRoom> {
+  const clock = new RoomClock();
+  const machines = someMachines(3);
+  const rooms: GatewayRoom[] = [];
+  for (const [gatewayNumber, store] of stores.entries())
+    rooms.push(await openContainersRoom({ store, clock, machines, gatewayNumber, isShared: true }));
+  let turn = 0;
+  const inTurn = (apis: readonly Api[]): Api =>
+    new Proxy(apis[0]!, {
+      get: (_, name: keyof Api) => {
+        const api = apis[(turn += 1) % apis.length]!;
+        if (name === "watch") return api.watch.bind(api);
+        const call = api[name] as (...args: readonly unknown[]) => Promise<unknown>;
+        return async (...args: readonly unknown[]) => await call(...args).finally(() => quiet(rooms));
+      },
+    });
+  const [first] = rooms;
+  return {
+    ...first!,
+    api: inTurn(rooms.map(({ api }) => api)),
+    operator: inTurn(rooms.map(({ operator }) => operator)),
+    quiet: async () => await quiet(rooms),
+    filed: async () => {
+      const filed = await Promise.all(rooms.map((room) => room.filed()));
+      for (const other of filed) expect(other).toEqual(filed[0]);
+      return filed[0]!;
+    },
+    stop: async () => {
+      for (const room of rooms) await room.stop();
+    },
+    close: async () => {
+      for (const room of rooms) await room.close();
+    },
+  };
+}
+
+/** Before every commit. */
+const beforeAll: Revision = "0-0000000000000000";
 
 /** Knows what is under way. */
 class CountedStore implements StateStore {
   readonly #store: StateStore;
   readonly #underWay = new Set<Promise<CommitResult>>();
   /** The latest commit that was answered. */
-  latest: Revision = "0-0";
+  latest: Revision = beforeAll;
 
   constructor(store: StateStore) {
     this.#store = store;
@@ -157,8 +231,9 @@ class CountedStore implements StateStore {
     return this.#underWay.size > 0;
   }
 
-  async idle(): Promise<void> {
+  async idle(): Promise<Revision> {
     while (this.isBusy) await Promise.allSettled(this.#underWay);
+    return this.latest;
   }
 
   async commit(commit: Commit): Promise<CommitResult> {

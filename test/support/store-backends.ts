@@ -75,4 +75,21 @@ const redis: Backend = {
   },
 };
 
+/** Stores of several gateways on one state in Redis. */
+export async function openRedisStores(
+  count: number,
+): Promise<{ readonly stores: readonly StateStore[]; readonly destroy: () => Promise<void> }> {
+  const { url } = await (redisServer ??= RedisServer.start());
+  const namespace = randomUUID();
+  const stores: StateStore[] = [];
+  for (let number = 0; number < count; number += 1)
+    stores.push(await openRedisStore({ url, namespace, logger: silentLogger }));
+  return {
+    stores,
+    destroy: async () => {
+      await Promise.all(stores.map((store) => store.close()));
+    },
+  };
+}
+
 export const backends: readonly Backend[] = [lmdb, redis];

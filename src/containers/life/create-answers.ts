@@ -10,6 +10,12 @@ import { notTracked } from "./remove-errors.js";
 import { showAccess, showContainer, showSubject } from "../show.js";
 import type { TrackedState } from "../tracked-state.js";
 
+/** Whether the first call with a request id has not come to its end yet. */
+export function isUnderWay(state: TrackedState, outcome: OutcomeRecord): boolean {
+  if (outcome.kind !== "rollingBack") return outcome.kind === "running";
+  return state.get("container", outcome.container)?.state === "REMOVING";
+}
+
 /**
  * Answers a repeated request id as its first call was answered, whatever has become of it since.
  *
@@ -31,6 +37,10 @@ export function settledAnswer(
       if (image !== "") throw imageNotOffered(image);
       throw refused(httpStatus, intent === "" ? undefined : intentName(address, intent));
     }
+    case "rollingBack":
+      if (state.get("container", outcome.container) !== undefined)
+        throw notRolledBack(nameOfKey(outcome.container), outcome.httpStatus);
+      throw rolledBack(nameOfKey(outcome.container), outcome.httpStatus);
     case "rolledBack":
       throw rolledBack(nameOfKey(outcome.container), outcome.httpStatus);
     case "notRolledBack":

@@ -6,7 +6,7 @@ import { failpoint } from "../../system/failpoint.js";
 import { whileCallerStays } from "./caller.js";
 import { change, type ChangeDeps, type Draft } from "../change.js";
 import type { CallerOptions, CreateRequest, CreateResult, NodeDirectory, Reach } from "../contract.js";
-import { settledAnswer, shownResult } from "./create-answers.js";
+import { isUnderWay, settledAnswer, shownResult } from "./create-answers.js";
 import { notRolledBack, outcomeUnknown, rolledBack } from "./create-errors.js";
 import { ContainerError } from "../errors.js";
 import {
@@ -19,11 +19,11 @@ import {
 } from "./intents.js";
 import { containerLimits } from "../limits.js";
 import { groupNotFound } from "../membership.js";
-import { containerKey, containerName, readGroupName } from "../names.js";
+import { containerKey, nameOfKey, readGroupName } from "../names.js";
 import type { NodeCalls } from "./node-calls.js";
 import { commitOutcome } from "./outcome.js";
 import type { Hold, Owners } from "../sharing/owners.js";
-import type { ContainerRecord, IntentRecord, OutcomeRecord, RequestRecord } from "../records.js";
+import type { IntentRecord, OutcomeRecord, RequestRecord } from "../records.js";
 import type { Removals } from "./removals.js";
 import type { SeenJournal } from "../sharing/seen-journal.js";
 import { showIntent, toSpecRecord } from "../show.js";
@@ -199,7 +199,7 @@ export class Creates {
     isUnknowable: () => boolean,
     tellEarly: (error: Error) => void,
   ): Promise<CreateResult> {
-    const { calls, clock, journal, logger, removals, stopping } = this.#deps;
+    const { calls, clock, gatewayId, journal, logger, owners, removals, stopping } = this.#deps;
     const settle = async <T>(plan: (draft: Draft) => T): Promise<T> =>
       await commitOutcome(this.#deps, plan, stopping, tellEarly);
     let answer: StartAnswer;
@@ -223,19 +223,27 @@ export class Creates {
     const reason = errorStatus === undefined ? "" : "CREATED_WITH_ERROR";
     await journal.note({ intent, described, reason, timeMs: clock.nowMs() });
     failpoint("create.seen");
-    const record = await settle((draft) => settleCreated(draft, intent, described, reason));
-    journal.forget(intent.id);
-    failpoint("create.tracked");
-    if (record === undefined)
-      throw outcomeUnknown(intent, "the node named an id that another of its containers has");
-    const key = containerKey(record.address, record.id);
-    if (errorStatus !== undefined && !keepsOnNodeError)
-      throw await this.#rollBack(intent, key, record, errorStatus);
+    const key = containerKey(intent.address, described.id);
+    const rollBack =
+      errorStatus === undefined || keepsOnNodeError
+        ? undefined
+        : {
+            httpStatus: errorStatus,
+            owner: gatewayId,
+            hold: owners.hold({ kind: "container", subject: key }),
+          };
+    try {
+      const record = await settle((draft) => settleCreated(draft, intent, described, reason, rollBack));
+      journal.forget(intent.id);
+      failpoint("create.tracked");
+      if (record === undefined)
+        throw outcomeUnknown(intent, "the node named an id that another of its containers has");
+      if (rollBack !== undefined) throw await this.#rollBack(intent, key, rollBack.httpStatus);
+    } finally {
+      rollBack?.hold.release();
+    }
     if (isUnknowable()) {
-      logger.warn(
-        { container: containerName(record.address, record.id) },
-        "its caller left: container removed again",
-      );
+      logger.warn({ container: nameOfKey(key) }, "its caller left: container removed again");
       failpoint("create.abandoned");
       await removals.removeTracked(key, "CALLER_GONE");
     }
@@ -258,13 +266,8 @@ export class Creates {
   }
 
   /** @returns what to throw */
-  async #rollBack(
-    intent: IntentRecord,
-    key: string,
-    record: ContainerRecord,
-    httpStatus: number,
-  ): Promise<ContainerError> {
-    const name = containerName(record.address, record.id);
+  async #rollBack(intent: IntentRecord, key: string, httpStatus: number): Promise<ContainerError> {
+    const name = nameOfKey(key);
     const note = async (kind: "rolledBack" | "notRolledBack"): Promise<void> => {
       const outcome: OutcomeRecord = { kind, container: key, httpStatus };
       await commitOutcome(this.#deps, (draft) => noteOutcome(draft, intent, outcome), this.#deps.stopping);
@@ -291,7 +294,8 @@ export class Creates {
     signal: AbortSignal,
   ): Promise<CreateResult | "NEVER_ASKED"> {
     const { requestId } = asked;
-    if (outcome.kind !== "running") return settledAnswer(this.#deps.state, outcome, asked.address);
+    if (outcome.kind !== "running" && !isUnderWay(this.#deps.state, outcome))
+      return settledAnswer(this.#deps.state, outcome, asked.address);
     const creation = this.#running.get(requestId);
     if (creation !== undefined) return { ...(await this.#wait(creation, signal)), isReplayed: true };
     const settled = await this.#settled(requestId, signal);
@@ -306,7 +310,7 @@ export class Creates {
     const read = (): RequestRecord | "NEVER_ASKED" | undefined => {
       const request = state.get("request", requestId);
       if (request === undefined) return "NEVER_ASKED";
-      return request.outcome.kind === "running" ? undefined : request;
+      return isUnderWay(state, request.outcome) ? undefined : request;
     };
     return await untilShown(state, read, stopping, signal);
   }

@@ -70,9 +70,17 @@ export function settleRefused(
   return image === "" ? refused(httpStatus, undefined) : imageNotOffered(image);
 }
 
+/** A creation that the node made with an error, and that its caller does not want to keep. */
+export interface RollBack {
+  readonly httpStatus: number;
+  /** The gateway that removes the container again. */
+  readonly owner: string;
+}
+
 /**
  * The node named a container: it is tracked from now on. Once written down it stays as it is, even if it was removed since.
  *
+ * @param rollBack its removal begins with it: nobody takes a container that is about to go for one that was made
  * @returns undefined if the id is another container's: the intent stays, as nobody knows which one this is
  */
 export function settleCreated(
@@ -80,6 +88,7 @@ export function settleCreated(
   intent: IntentRecord,
   described: NodeContainer,
   reason: StateReason,
+  rollBack?: RollBack,
 ): ContainerRecord | undefined {
   const { address, isAsTyped, spec, group, createTimeMs } = intent;
   const { id, ports, sshUsername } = described;
@@ -95,7 +104,7 @@ export function settleCreated(
     id,
     isAsTyped,
     spec,
-    state: "TRACKED",
+    ...(rollBack === undefined ? { state: "TRACKED" } : { state: "REMOVING", owner: rollBack.owner }),
     reason,
     ports,
     sshUsername,
@@ -109,7 +118,12 @@ export function settleCreated(
   // The group may have ended or filled up while the node was building.
   if (group !== "") enterGroup(draft, group, [{ key, address, id }], "skip");
   draft.delete("intent", intent.id);
-  noteOutcome(draft, intent, { kind: "tracked", container: key });
+  const outcome = { container: key, httpStatus: rollBack?.httpStatus ?? 0 };
+  noteOutcome(
+    draft,
+    intent,
+    rollBack === undefined ? { kind: "tracked", container: key } : { kind: "rollingBack", ...outcome },
+  );
   return record;
 }
 
@@ -153,9 +167,7 @@ export function requestOf(
   if (request === undefined) return undefined;
   const { outcome } = request;
   const isOwn =
-    "intent" in outcome
-      ? outcome.intent === id
-      : outcome.kind === "tracked" && outcome.container === container;
+    "intent" in outcome ? outcome.intent === id : "container" in outcome && outcome.container === container;
   return isOwn ? request : undefined;
 }
 
