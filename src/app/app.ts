@@ -62,8 +62,8 @@ export async function openApp({ config, logger, listen }: AppOptions): Promise<A
           caller: door === "socket" ? "operator" : "remote",
         }),
       interceptors: [
-        mapErrors(logger),
         tellStateAge(() => state?.standing().behindSinceMs, systemClock),
+        mapErrors(logger),
         validateRequests(),
       ],
       corsOrigins: config.corsOrigins,

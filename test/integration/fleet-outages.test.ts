@@ -76,6 +76,10 @@ describe("while Redis is away", () => {
     expect(earlier.names).toEqual([container!.name]);
     expect(earlier.ageMs).toBeGreaterThanOrEqual(0);
     expect(later.ageMs).toBeGreaterThanOrEqual(earlier.ageMs!);
+    // Another gateway may have made it by now.
+    const untracked = await failureOf(a.api.getContainer({ container: `${container!.name}0` }));
+    expect(untracked.code).toBe(Code.NotFound);
+    expect(Number(untracked.metadata.get("p2prc-state-age-ms"))).toBeGreaterThanOrEqual(later.ageMs!);
     expect(a.app.state()).toMatchObject({ backend: "redis", behindSinceMs: expect.any(Number) });
     expect([fleet.devnet.ledger.creates.length, fleet.devnet.ledger.removals.length]).toEqual([1, 0]);
     await fleet.redis.startAgain();
