@@ -52,6 +52,7 @@ export function containerHandlers(
   | "watch"
 > {
   const optionsOf = optionsFor(caller);
+  const toSharedResponse = once(toWatchResponse);
   return {
     async createContainer(request, context) {
       const { group, requestId, validateOnly, keepOnNodeError } = request;
@@ -92,7 +93,7 @@ export function containerHandlers(
     },
     async *watch(request, { signal }) {
       const messages = (await opening).watch(fromWatch(request), signal);
-      for await (const message of messages) yield toWatchResponse(message);
+      for await (const message of messages) yield toSharedResponse(message);
     },
   };
 }
@@ -193,6 +194,18 @@ const changeTypeOf = {
   MODIFIED: Change_Type.MODIFIED,
   REMOVED: Change_Type.REMOVED,
 } as const satisfies Record<Change["type"], Change_Type>;
+
+/** Many watchers are told the very same message: it is converted for the first of them. */
+function once<From extends object, To>(convert: (from: From) => To): (from: From) => To {
+  const converted = new WeakMap<From, To>();
+  return (from) => {
+    const known = converted.get(from);
+    if (known !== undefined) return known;
+    const to = convert(from);
+    converted.set(from, to);
+    return to;
+  };
+}
 
 function toWatchResponse({ revision, type, changes, timeMs }: WatchMessage): WatchResponse {
   return create(WatchResponseSchema, {

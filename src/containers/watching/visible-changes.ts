@@ -65,6 +65,8 @@ export function visibleChanges(
 }
 
 export interface Filters {
+  /** Equal for those who see the same. */
+  readonly key: string;
   /** Absent = containers are not watched. */
   readonly container: Test<Container> | undefined;
   readonly group: Test<Group> | undefined;

@@ -1,4 +1,5 @@
 import type { Revision } from "../../store/contract.js";
+import type { WatchMessage } from "../contract.js";
 import { containerLimits } from "../limits.js";
 import type { VisibleChange } from "./visible-changes.js";
 
@@ -9,6 +10,8 @@ export interface VisibleCommit {
   readonly changes: readonly VisibleChange[];
   /** Roughly, in bytes. */
   readonly weightBytes: number;
+  /** What it is to watchers, by their filters (`Filters.key`): worked out for the first of those who ask for the same. */
+  readonly told: Map<string, readonly WatchMessage[]>;
 }
 
 /** Commits that one watcher has not read yet. Bounded: who reads too slowly is cut off, and slows nobody. */
@@ -16,7 +19,14 @@ export class WatcherQueue {
   #commits: VisibleCommit[] = [];
   #weightBytes = 0;
   #failure: Error | undefined;
+  readonly #signal: AbortSignal;
   #wake: (() => void) | undefined;
+
+  /** @param signal ends the reading. Heard once for all commits: to listen anew for each costs more than to hand it on */
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+    signal.addEventListener("abort", () => this.#wake?.(), { once: true });
+  }
 
   push(commit: VisibleCommit, tooSlow: () => Error): void {
     if (this.#failure !== undefined) return;
@@ -39,22 +49,18 @@ export class WatcherQueue {
   }
 
   /** @returns undefined if none came in time @throws what `fail` was told */
-  async next(waitMs: number, signal: AbortSignal): Promise<VisibleCommit | undefined> {
-    if (this.#commits.length === 0 && this.#failure === undefined && !signal.aborted) {
+  async next(waitMs: number): Promise<VisibleCommit | undefined> {
+    if (this.#commits.length === 0 && this.#failure === undefined && !this.#signal.aborted) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, waitMs);
-        const wake = (): void => {
+        const timer = setTimeout(() => this.#wake?.(), waitMs);
+        this.#wake = () => {
           clearTimeout(timer);
-          signal.removeEventListener("abort", wake);
           this.#wake = undefined;
           resolve();
         };
-        this.#wake = wake;
-        signal.addEventListener("abort", wake, { once: true });
       });
-      this.#wake?.();
     }
-    signal.throwIfAborted();
+    this.#signal.throwIfAborted();
     const commit = this.#commits.shift();
     if (commit !== undefined) this.#weightBytes -= commit.weightBytes;
     else if (this.#failure !== undefined) throw this.#failure;

@@ -53,7 +53,7 @@ export class Watches {
     if (draining.aborted) throw drained();
     if (this.#watching.size >= containerLimits.maxWatchers)
       throw new ContainerError("TOO_MANY_WATCHERS", "too many streams watch at once");
-    const queue = new WatcherQueue();
+    const queue = new WatcherQueue(signal);
     this.#watching.add(queue);
     try {
       let revision = state.revision;
@@ -63,13 +63,13 @@ export class Watches {
       let isIdleFrom = clock.monotonicMs();
       for (;;) {
         const waitMs = Math.max(0, isIdleFrom + request.heartbeatMs - clock.monotonicMs());
-        const commit = await queue.next(waitMs, signal);
+        const commit = await queue.next(waitMs);
         revision = commit?.revision ?? revision;
-        const told = commit === undefined ? [] : seen(commit, filters);
+        const messages = commit === undefined ? [] : told(commit, filters);
         const isDue = clock.monotonicMs() - isIdleFrom >= request.heartbeatMs;
-        if (told.length === 0 && !isDue) continue;
-        yield* messagesOf(told, { revision, timeMs: commit?.timeMs ?? clock.nowMs() });
-        if (told.length === 0) yield { revision, type: "BOOKMARK", changes: [], timeMs: clock.nowMs() };
+        if (messages.length === 0 && !isDue) continue;
+        for (const message of messages) yield message;
+        if (messages.length === 0) yield { revision, type: "BOOKMARK", changes: [], timeMs: clock.nowMs() };
         isIdleFrom = clock.monotonicMs();
       }
     } finally {
@@ -195,7 +195,7 @@ export class Watches {
         const commit = visible(changeSet, before, after);
         past.apply(changeSet.changes);
         ({ revision } = changeSet);
-        yield* messagesOf(seen(commit, filters), changeSet);
+        for (const message of told(commit, filters)) yield message;
         // The history may be ahead of the state: to wait for the next commit here would be to hear of nothing else.
         await state.reached(revision);
         // No commit can come between this look and the queue's place among the others.
@@ -220,14 +220,25 @@ function visible(changeSet: ChangeSet, before: Records, after: Records): Visible
     timeMs,
     changes,
     weightBytes: changes.reduce((sum, change) => sum + change.weightBytes, 0),
+    told: new Map(),
   };
 }
 
-const seen = (commit: VisibleCommit, filters: Filters): readonly Told[] =>
-  commit.changes.flatMap((visibleChange) => {
+/** So many ways to see a commit are kept for others: a commit that a slow watcher has yet to read must not grow with the rest. */
+const maxShared = 8;
+
+/** What a commit is to those who see through these filters; nothing, if it is none of theirs. */
+function told(commit: VisibleCommit, filters: Filters): readonly WatchMessage[] {
+  const known = commit.told.get(filters.key);
+  if (known !== undefined) return known;
+  const seen = commit.changes.flatMap((visibleChange): Told[] => {
     const change = throughFilter(visibleChange, filters);
     return change === undefined ? [] : [{ change, weightBytes: visibleChange.weightBytes }];
   });
+  const messages = [...messagesOf(seen, commit)];
+  if (commit.told.size < maxShared) commit.told.set(filters.key, messages);
+  return messages;
+}
 
 function added(name: string, records: Records, filters: Filters): Change | undefined {
   if (name.startsWith("groups/")) {
@@ -246,6 +257,7 @@ function filtersOf({ kinds, containerFilter, groupFilter }: WatchRequest): Filte
   const container = readFilter(containerFilter, containerFields, "container_filter");
   const group = readFilter(groupFilter, groupFields, "group_filter");
   return {
+    key: JSON.stringify([[...kinds].sort(), containerFilter, groupFilter]),
     container: watches("CONTAINER") ? container : undefined,
     group: watches("GROUP") ? group : undefined,
   };
