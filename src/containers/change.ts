@@ -74,9 +74,18 @@ export async function change<T>(
   plan: Plan<T>,
 ): Promise<T> {
   const deadlineMs = clock.monotonicMs() + containerLimits.conflictMs;
+  let isCaughtUp = false;
   for (;;) {
     const draft = new Draft(state);
-    const result = plan(draft);
+    let result: T;
+    try {
+      result = plan(draft);
+    } catch (error) {
+      if (isCaughtUp || !isOfSomethingMissing(error)) throw error;
+      await catchUp({ store, state });
+      isCaughtUp = true;
+      continue;
+    }
     if (draft.isEmpty) return result;
     const { place } = state;
     const committed = await draft.commit(store, newOperationId());
@@ -94,3 +103,18 @@ export async function change<T>(
     await state.reached(committed.storeRevision, undefined, place);
   }
 }
+
+/**
+ * Resolves when the state shows all that its store held by now. What nobody shows here another gateway may have made a
+ * moment ago, and its caller may have come here with the name of it.
+ *
+ * @throws {StoreError}
+ */
+export async function catchUp({ store, state }: Pick<ChangeDeps, "store" | "state">): Promise<void> {
+  const { place } = state;
+  await state.reached(await store.head(), undefined, place);
+}
+
+const isOfSomethingMissing = (error: unknown): boolean =>
+  error instanceof ContainerError &&
+  (error.reason === "CONTAINER_NOT_TRACKED" || error.reason === "GROUP_NOT_FOUND");

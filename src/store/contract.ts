@@ -83,6 +83,8 @@ export interface StateStore {
   readonly heardMs?: number | undefined;
   /** Reads every record. Commits go on meanwhile. */
   load(): Promise<Snapshot>;
+  /** Tells the latest commit. */
+  head(): Promise<Revision>;
   /** Reads one record. */
   get(key: string): Promise<StoredRecord | undefined>;
   /**

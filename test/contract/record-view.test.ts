@@ -186,6 +186,7 @@ function failing(
   };
   return {
     load: async () => await store.load(),
+    head: async () => await store.head(),
     get: async (key) => {
       throwIfTold();
       return await store.get(key);

@@ -60,6 +60,12 @@ describe.each(backends)("$name store", ({ create }) => {
       expect(new Set(revisions.map((revision) => revision.split("-")[1])).size).toBe(3);
     });
 
+    it("is what head tells at once", async () => {
+      expect(await store.head()).toBe(await startOf(store));
+      const revision = await put(store, "a");
+      expect(await store.head()).toBe(revision);
+    });
+
     it("is durable when it resolves", async () => {
       const revision = await put(store, "a", { n: 1 });
       expect(await (await state.reopen()).get("a")).toEqual({ key: "a", value: { n: 1 }, revision });

@@ -79,6 +79,7 @@ class Latecomer implements StateStore {
   }
 
   load: StateStore["load"] = () => this.#store.load();
+  head: StateStore["head"] = () => this.#store.head();
   get: StateStore["get"] = (key) => this.#store.get(key);
   commit: StateStore["commit"] = (commit) => this.#store.commit(commit);
   close: StateStore["close"] = () => this.#store.close();

@@ -1,11 +1,14 @@
 /** Several gateways on one Redis work as one. */
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
 import { afterEach, describe, expect, it } from "@jest/globals";
+import { ClientService } from "../../src/gen/p2prc/client/v1/client_service_pb.js";
 import { type Container, Container_State } from "../../src/gen/p2prc/client/v1/container_pb.js";
 import { type WatchResponse, WatchResponse_Type } from "../../src/gen/p2prc/client/v1/watch_pb.js";
 import { at, eventually } from "../support/container-bench.js";
 import { Fleet, type Member } from "../support/fleet.js";
 import { requireOneState } from "../support/one-state.js";
+import { TcpProxy } from "../support/tcp-proxy.js";
 
 const opened: Fleet[] = [];
 afterEach(async () => {
@@ -42,6 +45,31 @@ describe("two gateways on one Redis", () => {
     expect(seen.containers.map(({ state }) => state)).toEqual([Container_State.REMOVED]);
     expect((await a.api.getGroup({ group: group!.name })).containers).toEqual([]);
   });
+
+  it("act on what the other one has just made, however late they hear of it", async () => {
+    const fleet = await Fleet.open();
+    opened.push(fleet);
+    const proxy = await TcpProxy.start(fleet.redis.port);
+    fleet.defer(() => proxy[Symbol.asyncDispose]());
+    const [a, b] = [await fleet.join(), await fleet.join({ redisUrl: proxy.url })];
+    const { socketPath } = b.app;
+    const operator = createClient(
+      ClientService,
+      createConnectTransport({ baseUrl: "http://b", httpVersion: "1.1", nodeOptions: { socketPath } }),
+    );
+    proxy.latencyMs = 300;
+    const removed = await a.api.createContainer(at(fleet.nodes[0]!));
+    // A container that nobody tracks the operator may remove past the state: this one is tracked.
+    await operator.removeContainer({ container: removed.container!.name });
+    const kept = await a.api.createContainer(at(fleet.nodes[0]!));
+    const { group } = await b.api.createGroup({ containers: [kept.container!.name] });
+    expect(group!.containers).toEqual([kept.container!.name]);
+    const made = await a.api.createGroup({});
+    await b.api.addContainersToGroup({ group: made.group!.name, containers: [kept.container!.name] });
+    proxy.latencyMs = 0;
+    await requireOneState([a, b], fleet.devnet);
+    expect((await a.api.listContainers({})).containers.map(({ id }) => id)).toEqual([kept.container!.id]);
+  }, 60_000);
 
   it("take a request_id for one, whichever of them it comes to, at once or later", async () => {
     const [a, b, fleet] = await aPair({ devnet: { containers: { createDelayMs: 300 } } });

@@ -249,6 +249,7 @@ class CountedStore implements StateStore {
   }
 
   load = (): Promise<Snapshot> => this.#store.load();
+  head = (): Promise<Revision> => this.#store.head();
   get = (key: string): Promise<StoredRecord | undefined> => this.#store.get(key);
   changes = (after: Revision, signal: AbortSignal): AsyncIterable<ChangeSet> =>
     this.#store.changes(after, signal);

@@ -24,6 +24,10 @@ export class MemoryStore implements StateStore {
     return Promise.resolve({ records: new Map(this.#records), revision: this.#revision });
   }
 
+  head(): Promise<string> {
+    return Promise.resolve(this.#revision);
+  }
+
   get(key: string): Promise<StoredRecord | undefined> {
     return Promise.resolve(this.#records.get(key));
   }

@@ -1,6 +1,6 @@
 import type { RemoveAnswer } from "../../peer-api/contract.js";
 import { addressKey } from "../../peer-api/address.js";
-import { change, type ChangeDeps, type Draft } from "../change.js";
+import { catchUp, change, type ChangeDeps, type Draft } from "../change.js";
 import type {
   CallerOptions,
   Container,
@@ -55,7 +55,7 @@ export class Removals {
     const typed = readContainerName(request.container, "container");
     if (this.#deps.draining.aborted) throw new ContainerError("DRAINING", "the gateway is about to stop");
     if (typed.isIntent) return await this.#closeIntent(typed, request);
-    const found = findContainer(this.#deps.state, typed);
+    const found = await this.#find(typed);
     if (found === undefined) {
       if (caller === "operator" && !request.forgetOnly && request.etag === "") {
         return await whileCallerStays(this.#removeUntracked(request.container, typed), signal);
@@ -68,6 +68,14 @@ export class Removals {
       return { container: await this.#untrack(key, "FORGOTTEN", request.etag), nodeMessage: "" };
     }
     return await whileCallerStays(this.removeTracked(key, "NODE_CONFIRMED", request.etag), signal);
+  }
+
+  /** A node must not be asked past a container that another gateway has just tracked. */
+  async #find(typed: TypedContainer): Promise<ReturnType<typeof findContainer>> {
+    const found = findContainer(this.#deps.state, typed);
+    if (found !== undefined) return found;
+    await catchUp(this.#deps);
+    return findContainer(this.#deps.state, typed);
   }
 
   /**

@@ -100,6 +100,16 @@ class LmdbStore implements StateStore {
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- so that its errors reject
+  async head(): Promise<Revision> {
+    this.#requireOpen();
+    try {
+      return this.#history.marks().head;
+    } catch (error) {
+      throw toStoreError(error);
+    }
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- so that its errors reject
   async get(key: string): Promise<StoredRecord | undefined> {
     this.#requireOpen();
     requireKey(key);

@@ -176,6 +176,11 @@ class SharedStore implements RedisStore {
     });
   }
 
+  async head(): Promise<Revision> {
+    this.#requireOpen();
+    return await this.#ask((connection) => this.#requireState(connection));
+  }
+
   async get(key: string): Promise<StoredRecord | undefined> {
     this.#requireOpen();
     requireKey(key);
@@ -272,10 +277,11 @@ class SharedStore implements RedisStore {
   }
 
   /** Nothing is read or written one by one where the state is gone: what is not there was not removed. */
-  async #requireState(connection: RedisConnection): Promise<void> {
+  async #requireState(connection: RedisConnection): Promise<Revision> {
     const { head } = await readLog(connection, { scripts: this.#scripts, keys: this.#keys }, 0, 0);
     this.#see(head !== undefined);
     if (head === undefined) throw goneError();
+    return head;
   }
 
   #see(isThere: boolean): void {

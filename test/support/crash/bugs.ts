@@ -33,6 +33,7 @@ function spoiled(inner: StateStore, spoil: (commit: Commit) => Commit): StateSto
 
 const withCommit = (inner: StateStore, commit: StateStore["commit"]): StateStore => ({
   load: () => inner.load(),
+  head: () => inner.head(),
   get: (key) => inner.get(key),
   changes: (after, signal) => inner.changes(after, signal),
   close: () => inner.close(),

@@ -51,6 +51,7 @@ async function pastsOf(store: MemoryStore, history: readonly Step[]): Promise<re
 function scheduled(store: MemoryStore, scheduler: fc.Scheduler, maxCommits = Infinity): StateStore {
   let commitCount = 0;
   return {
+    head: async () => await store.head(),
     get: async (key) => await store.get(key),
     changes: (after, signal) => store.changes(after, signal),
     close: async () => await store.close(),
