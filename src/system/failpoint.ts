@@ -14,6 +14,8 @@ export const failpointNames = [
   "create.answered",
   /** The local journal has the id. */
   "create.seen",
+  /** The state has the container, and the local journal still has it too. */
+  "create.settled",
   "create.tracked",
   "create.refused",
   "create.unanswered",
@@ -42,8 +44,16 @@ export const failpointNames = [
   "commit.flushed",
   /** All of a group are answered; readers of the log are not woken yet. */
   "commit.grouped",
+  /** These three are the way to a Redis. The command is about to leave. */
+  "commit.leaving",
+  /** The command leaves in this turn of the event loop, and no reply is read before the next one. */
+  "commit.sent",
+  /** The reply is read; nobody is told yet. */
+  "commit.replied",
   /** The view shows it; its caller is not told yet. */
   "commit.shown",
+  /** A line is in the local journal, and not on the disk yet. */
+  "journal.written",
   /** These five have the path as subject. The temporary file is there, without text. */
   "replace.opened",
   /** The text is written, not synced. */
@@ -70,6 +80,8 @@ export const failpointNames = [
   "import.removals",
   "import.containers",
   "import.groups",
+  /** What the local journal had left is in the state; the journal still has it. */
+  "recovery.seen",
   "recovery.intents",
   "recovery.removals",
   /** Nothing is half-done any more; the files are not looked at yet. */

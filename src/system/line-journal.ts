@@ -1,5 +1,6 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { codeOf, unreadable, unwritable } from "./errors.js";
+import { failpoint } from "./failpoint.js";
 import { readFileWithin } from "./read-file.js";
 import { removeTemporaries, replaceFile } from "./replace-file.js";
 
@@ -46,6 +47,7 @@ export class LineJournal {
         const bytes = Buffer.from(`${line}\n`);
         this.#byteCount += bytes.byteLength;
         await this.#handle.appendFile(bytes);
+        failpoint("journal.written", this.#path);
         if (isDurable) await this.#handle.datasync();
       } catch (error) {
         // It may be there in part: whoever opens it anew ends that line.

@@ -1,6 +1,6 @@
 /** The promise under kill -9 of the whole gateway, with callers and watchers over the wire. */
 import { rmSync } from "node:fs";
-import { describe, expect, it } from "@jest/globals";
+import { afterAll, describe, expect, it } from "@jest/globals";
 import { crashBackends } from "../support/crash/backends.js";
 import { describeReport } from "../support/crash/campaign.js";
 import { runGatewayCampaign } from "../support/crash/gateway-campaign.js";
@@ -12,15 +12,21 @@ import { World } from "../support/crash/world.js";
 const seed = Number(process.env["CRASH_SEED"] ?? 1);
 const [embedded] = crashBackends;
 
-describe("the whole gateway", () => {
+afterAll(async () => {
+  for (const { end } of crashBackends) await end();
+});
+
+describe.each(crashBackends)("the whole gateway with its state in $name", (backend) => {
   it("keeps its promise in 10 kills", async () => {
-    const report = await runGatewayCampaign({ backend: embedded!, seed, kills: 10 });
+    const report = await runGatewayCampaign({ backend, seed, kills: 10 });
     console.log(`seed ${seed}, ${describeReport(report)}`);
     expect(report.violations).toEqual([]);
     expect(report.survivors).toEqual([]);
     expect(report.exposure.get("calls under way")).toBeGreaterThan(0);
   }, 600_000);
+});
 
+describe("the whole gateway", () => {
   it("does not share its folder, and the checker would see it if it did", async () => {
     const build = await makeTestBuild();
     const world = await World.make(embedded!);

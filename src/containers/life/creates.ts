@@ -234,6 +234,7 @@ export class Creates {
           };
     try {
       const record = await settle((draft) => settleCreated(draft, intent, described, reason, rollBack));
+      failpoint("create.settled");
       journal.forget(intent.id);
       failpoint("create.tracked");
       if (record === undefined)

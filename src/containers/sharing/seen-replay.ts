@@ -1,4 +1,5 @@
 import type { Logger } from "../../observability/logger.js";
+import { failpoint } from "../../system/failpoint.js";
 import { change, type ChangeDeps, type Draft } from "../change.js";
 import { settleCreated } from "../life/intents.js";
 import { containerKey } from "../names.js";
@@ -11,6 +12,7 @@ export async function replaySeen(
 ): Promise<void> {
   for (const seen of journal.left) {
     const isNews = await change(deps, (draft) => replay(draft, seen));
+    failpoint("recovery.seen");
     if (isNews)
       deps.logger.warn({ intent: seen.intent.id }, "a container out of the local journal is tracked");
     journal.forget(seen.intent.id);

@@ -1,5 +1,6 @@
 import type { Logger } from "../../observability/logger.js";
 import { type Clock, systemClock } from "../../system/clock.js";
+import { failpoint } from "../../system/failpoint.js";
 import { splitRecord } from "../change-rows.js";
 import type {
   ChangeSet,
@@ -265,9 +266,15 @@ class SharedStore implements RedisStore {
       limits: this.#commitLimits,
       metadata: { operationId: commit.operationId },
       onRepeat: () => (this.#counts.repeats += 1),
-      ask: (connection, attempt) =>
-        this.#scripts.commit.run(connection, keys, commitArguments(commit, { ...parts, attempt })),
+      ask: (connection, attempt) => {
+        failpoint("commit.leaving");
+        const args = commitArguments(commit, { ...parts, attempt });
+        const replying = this.#scripts.commit.run(connection, keys, args);
+        failpoint("commit.sent");
+        return replying;
+      },
       read: (reply) => {
+        failpoint("commit.replied");
         const result = readCommitReply(reply);
         this.#see(result !== "gone");
         if (result === "gone") throw goneError();

@@ -16,6 +16,8 @@ export interface CrashBackend {
   readonly lacks: readonly FailpointName[];
   /** Whether it is on another machine, so that ids go into a journal of our own first. */
   readonly isShared: boolean;
+  /** How `p2prc serve` is told of a place that is not in its base folder. */
+  readonly flags: (place: string) => readonly string[];
   /**
    * Makes room for an empty state.
    *
@@ -33,8 +35,9 @@ export interface CrashBackend {
 const lmdb: CrashBackend = {
   name: "LMDB",
   killsInCi: 100,
-  lacks: [],
+  lacks: ["commit.leaving", "commit.sent", "commit.replied", "journal.written", "recovery.seen"],
   isShared: false,
+  flags: () => [],
   make: async (folder) => {
     // Where the whole gateway keeps it.
     const place = join(folder, ".p2prc", "state");
@@ -56,9 +59,13 @@ let redisServer: Promise<RedisServer> | undefined;
 
 const redis: CrashBackend = {
   name: "Redis",
-  killsInCi: 55,
+  killsInCi: 62,
   lacks: ["commit.asked", "commit.checking", "commit.written", "commit.flushed", "commit.grouped"],
   isShared: true,
+  flags: (place) => {
+    const { url, namespace } = JSON.parse(place) as RedisPlace;
+    return ["--redis", url, "--namespace", namespace];
+  },
   make: async () => {
     const { url } = await (redisServer ??= RedisServer.start());
     return JSON.stringify({ url, namespace: randomUUID() } satisfies RedisPlace);

@@ -5,7 +5,7 @@ import { closeSync, existsSync, openSync, readdirSync, readFileSync, readlinkSyn
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { createRandom } from "../../../src/devnet/random.js";
-import type { Violation } from "./evidence.js";
+import type { Owner, Violation } from "./evidence.js";
 import { lastRevisionOf, openHistory, readHistory, type WatcherName, watchers } from "./history.js";
 import { violationsIn } from "./invariants/index.js";
 import type { HookOrder, KillPlan, Landing } from "./kill-plan.js";
@@ -28,26 +28,40 @@ export interface RunningGateway {
   readonly ended: Promise<number | null>;
 }
 
+/** Where a gateway is at home. */
+export interface GatewaySeat {
+  readonly folder: string;
+  readonly logPath: string;
+  /** Besides those that every gateway gets. */
+  readonly flags: readonly string[];
+  /** Loaded before it. */
+  readonly imports?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Filled with each that served. */
+  readonly owners: Owner[];
+}
+
 /** Starts a gateway. @returns undefined if it ended before it served */
 export async function startGateway(
-  world: World,
+  seat: GatewaySeat,
   build: string,
   order: HookOrder,
 ): Promise<RunningGateway | undefined> {
-  const log = openSync(world.logPath, "a");
+  const log = openSync(seat.logPath, "a");
   const flags = ["--listen", "127.0.0.1:0", "--allow-cidr", "127.0.0.0/8", "--public-ip", "off"];
+  const imports = ["failpoint-hook.js", ...(seat.imports ?? [])];
   const child = spawn(
     process.execPath,
     [
-      "--import",
-      join(build, "test/support/crash/failpoint-hook.js"),
+      ...imports.flatMap((name) => ["--import", join(build, "test/support/crash", name)]),
       join(build, "src/cli/main.js"),
       "serve",
       "--base",
-      world.folder,
+      seat.folder,
       ...flags,
+      ...seat.flags,
     ],
-    { stdio: ["ignore", "pipe", log], env: { P2PRC_TEST_KILL: JSON.stringify(order) } },
+    { stdio: ["ignore", "pipe", log], env: { ...seat.env, P2PRC_TEST_KILL: JSON.stringify(order) } },
   );
   closeSync(log);
   const ended = once(child, "exit").then(([code]) => code as number | null);
@@ -55,7 +69,7 @@ export async function startGateway(
     const [, url, socketPath] = /ready: (\S+) and socket (.*)$/.exec(line) ?? [];
     if (url === undefined || socketPath === undefined) continue;
     const fromMs = performance.now();
-    void ended.then(() => world.owners.push({ pid: child.pid ?? 0, fromMs, toMs: performance.now() }));
+    void ended.then(() => seat.owners.push({ pid: child.pid ?? 0, fromMs, toMs: performance.now() }));
     return { child, url, socketPath, ended };
   }
   await ended;

@@ -28,6 +28,10 @@ export interface HookOrder {
   /** Absent = failpoints are only counted. */
   readonly plan?: KillPlan;
   readonly landingPath: string;
+  /** Read anew at each SIGUSR2: another plan, or none. Absent = the first one stays. */
+  readonly planPath?: string;
+  /** Where to write down how much of the local journal is on the disk. Absent = nobody asks. */
+  readonly syncedPath?: string;
 }
 
 const roles: readonly (readonly [RegExp, FileRole])[] = [

@@ -14,7 +14,7 @@ import { readHistory } from "./history.js";
 import type { Leftovers } from "./leftovers.js";
 
 /** Two healthy nodes, and one of each kind that answers a creation or a removal badly. Those that lie are left out. */
-const nodes: DevnetOptions = {
+export const nodes: DevnetOptions = {
   nodes: 8,
   shape: "mesh",
   dialects: ["2026-01"],
@@ -82,6 +82,11 @@ export class World {
 
   get nodes(): readonly string[] {
     return this.devnet.nodes.map(({ address }) => `nodes/${address}`);
+  }
+
+  /** What the gateway is told of where its state is. */
+  get flags(): readonly string[] {
+    return this.backend.flags(this.place);
   }
 
   /** Looks at everything that is there now. */
@@ -153,10 +158,16 @@ export class World {
   }
 }
 
-const textOf = (path: string): string | undefined =>
+/** What is in a file; undefined = there is none. */
+export const textOf = (path: string): string | undefined =>
   existsSync(path) ? readFileSync(path, "utf8") : undefined;
 
-async function commitsOf(store: StateStore, after: Revision, until: Revision): Promise<readonly ChangeSet[]> {
+/** Every commit from one to another. */
+export async function commitsOf(
+  store: StateStore,
+  after: Revision,
+  until: Revision,
+): Promise<readonly ChangeSet[]> {
   const commits: ChangeSet[] = [];
   if (after === until) return commits;
   const enough = new AbortController();
