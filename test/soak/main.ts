@@ -12,6 +12,9 @@ import { parseArgs } from "node:util";
 import { crashBackends } from "../support/crash/backends.js";
 import type { BugName } from "../support/crash/bugs.js";
 import { describeReport, type Report, runCampaign } from "../support/crash/campaign.js";
+import { runFleetCampaign } from "../support/crash/fleet/fleet-campaign.js";
+import type { FleetBugName } from "../support/crash/fleet/fleet-bugs.js";
+import { fleetCases, fleetViolations } from "../support/crash/fleet/fleet-planted.js";
 import { runGatewayCampaign } from "../support/crash/gateway-campaign.js";
 import { plantedCases, violationsOf } from "../support/crash/planted.js";
 import { labelsOf } from "../support/crash/targets.js";
@@ -20,7 +23,10 @@ const { values } = parseArgs({
   options: {
     /** Of the small process, on each kind of store. */
     kills: { type: "string", default: "2000" },
+    /** Of the whole gateway, on each kind of store. */
     "gateway-kills": { type: "string", default: "100" },
+    /** Rounds of gateways that share a Redis; each kills some, Redis, and connections. */
+    "fleet-rounds": { type: "string", default: "200" },
     /** @default one of chance */
     seed: { type: "string", default: String(Math.floor(Math.random() * 1e9)) },
     /** Only this kind of store. */
@@ -41,19 +47,25 @@ const longSuites: readonly (readonly [suite: string, env: Readonly<Record<string
 ];
 
 note(`seed ${seed}: npm run soak -- --seed ${seed} --kills ${values.kills} repeats it`);
-for (const backend of crashBackends.filter(({ name }) => values.backend === "" || name === values.backend)) {
+const backends = crashBackends.filter(({ name }) => values.backend === "" || name === values.backend);
+for (const backend of backends) {
   const lanes = availableParallelism();
   const report = await runCampaign({ backend, seed, kills: Number(values.kills), lanes, note });
   const missed = labelsOf(backend).filter((label) => !report.landings.has(label));
   judge(`${backend.name}, small process`, report, missed);
 }
-for (const { end } of crashBackends) await end();
-const [embedded] = crashBackends;
-if (embedded !== undefined) {
+for (const backend of backends) {
   const kills = Number(values["gateway-kills"]);
-  judge("whole gateway", await runGatewayCampaign({ backend: embedded, seed, kills, note }), []);
-  if (!values["kills-only"]) await plantBugs(embedded);
+  judge(`${backend.name}, whole gateway`, await runGatewayCampaign({ backend, seed, kills, note }), []);
 }
+for (const { end } of crashBackends) await end();
+if (backends.some(({ isShared }) => isShared)) {
+  const rounds = Number(values["fleet-rounds"]);
+  judge("fleet", await runFleetCampaign({ seed, rounds, note }), []);
+  if (!values["kills-only"]) await plantFleetBugs();
+}
+const [embedded] = crashBackends;
+if (embedded !== undefined && !values["kills-only"]) await plantBugs(embedded);
 if (!values["kills-only"]) for (const [suite, env] of longSuites) await runSuite(suite, env);
 note(
   failures.length === 0 ? "soak: nothing found" : `soak: ${failures.length} failed: ${failures.join("; ")}`,
@@ -76,6 +88,19 @@ async function plantBugs(backend: (typeof crashBackends)[number]): Promise<void>
   }
   console.log(`=== planted bugs: ${names.length - missed.length} of ${names.length} caught`);
   for (const bug of missed) failures.push(`not caught: a gateway that ${bug}`);
+}
+
+/** Each is caught, and what catches it finds nothing where it is not. */
+async function plantFleetBugs(): Promise<void> {
+  const names = Object.keys(fleetCases) as FleetBugName[];
+  for (const name of names) {
+    const found = await fleetViolations(name, name);
+    const isCaught = found.some(({ invariant }) => invariant === fleetCases[name].catches);
+    if (!isCaught) failures.push(`not caught: gateways of which each ${name}`);
+    const without = await fleetViolations(name, undefined);
+    if (without.length > 0) failures.push(`found without a bug: ${without[0]?.what ?? ""} (${name})`);
+  }
+  console.log(`=== planted bugs of fleets: ${names.length} tried`);
 }
 
 async function runSuite(suite: string, env: Readonly<Record<string, string>>): Promise<void> {

@@ -161,7 +161,7 @@ export function noteEnding(ending: Ending, label: string, report: Report): void 
   }
 }
 
-const count = (counts: Map<string, number>, what: string): void =>
+export const count = (counts: Map<string, number>, what: string): void =>
   void counts.set(what, (counts.get(what) ?? 0) + 1);
 
 export function noteExposure(

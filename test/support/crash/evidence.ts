@@ -32,9 +32,27 @@ export interface Evidence {
   readonly leftovers: { readonly before: Leftovers; readonly after: Leftovers } | undefined;
   /**
    * `killed`: right after. `settled`: a process runs on it, or ended in order, and nothing is under way: the files are
-   * up to date, and watchers have heard everything.
+   * up to date, and watchers have heard everything. `calm`: the same, but another gateway has died with work under way,
+   * and is not given up yet.
    */
-  readonly moment: "killed" | "settled";
+  readonly moment: "killed" | "settled" | "calm";
+  /** What the gateway lists; absent = nobody asked it. */
+  readonly shown?: Shown;
+  /** What of its local journal survived its end. */
+  readonly journal?: SurvivingJournal;
+}
+
+/** As text, sorted: each container with its state, each group with its members. */
+export interface Shown {
+  readonly containers: readonly string[];
+  readonly groups: readonly string[];
+}
+
+export interface SurvivingJournal {
+  /** Containers, by key, that its state had not been told of when the gateway ended. */
+  readonly open: readonly string[];
+  /** Whether nothing is there although the gateway was killed right after a container was put down there. */
+  readonly lacksOne: boolean;
 }
 
 export interface Owner {
@@ -43,7 +61,7 @@ export interface Owner {
   readonly toMs: number;
 }
 
-export type InvariantName = "I1" | "I2" | "I3" | "I4" | "I5" | "I6" | "I7" | "I8" | "I9" | "I10";
+export type InvariantName = "I1" | "I2" | "I3" | "I4" | "I5" | "I6" | "I7" | "I8" | "I9" | "I10" | "I11";
 
 export interface Violation {
   readonly invariant: InvariantName;

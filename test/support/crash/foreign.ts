@@ -23,11 +23,16 @@ export class ForeignWriter {
   readonly #added = new Map<string, { readonly entry: Entry; readonly atMs: number }>();
   readonly #folder: string;
   readonly #secret: string;
+  readonly #mark: string;
   #count = 0;
   #texts: readonly string[] = [];
 
-  /** @param secret stands in every description as a password */
-  constructor(folder: string, secret: string) {
+  /**
+   * @param secret stands in every description as a password
+   * @param mark tells its containers from those of other writers
+   */
+  constructor(folder: string, secret: string, mark = "") {
+    this.#mark = mark;
     this.#folder = join(folder, "client/trackcontainers");
     this.#secret = secret;
     mkdirSync(this.#folder, { recursive: true });
@@ -75,7 +80,10 @@ export class ForeignWriter {
     const added = Array.from({ length: count }, () => this.#entry());
     entries = [...entries, ...added];
     for (const entry of added) this.#added.set(`${entry.IpAddress}/${entry.ID}`, { entry, atMs: Date.now() });
-    const group = { ID: `grpforeign-${String(++this.#count)}`, TrackContainer: added.slice(0, 2) };
+    const group = {
+      ID: `grpforeign${this.#mark}-${String(++this.#count)}`,
+      TrackContainer: added.slice(0, 2),
+    };
     const texts = [
       JSON.stringify({ ...file, TrackContainer: entries }, null, "\t"),
       JSON.stringify({ ...groups, Groups: [...memberships, group] }, null, " "),
@@ -90,14 +98,14 @@ export class ForeignWriter {
     const plural = join(this.#folder, "grouptrackcontainers.json");
     const path = existsSync(plural) ? join(this.#folder, "grouptrackcontainer.json") : plural;
     const text = JSON.stringify({
-      Groups: [{ ID: `grptwice-${String(++this.#count)}`, TrackContainer: null }],
+      Groups: [{ ID: `grptwice${this.#mark}-${String(++this.#count)}`, TrackContainer: null }],
     });
     writeFileSync(path, text);
     this.#texts = [...this.#texts, text];
   }
 
   #entry(): Entry {
-    const id = `foreign-${String(++this.#count)}`;
+    const id = `foreign${this.#mark}-${String(++this.#count)}`;
     const Container = {
       SSHUsername: "root",
       SSHPassword: this.#secret,

@@ -31,6 +31,10 @@ export interface TrafficOptions {
   readonly calls: number;
   /** Ends it earlier, once what runs is answered. */
   readonly signal?: AbortSignal;
+  /** From then on nobody waits for an answer any more. */
+  readonly hurry?: AbortSignal;
+  /** Whether callers go on when whoever they asked went away: another one is there. @default false */
+  readonly outlives?: boolean;
 }
 
 /** More containers than this, and removing is likelier than creating. */
@@ -73,14 +77,15 @@ export async function runTraffic(options: TrafficOptions): Promise<void> {
     while (count < calls && options.signal?.aborted !== true) {
       count += 1;
       // Nobody is there any more.
-      if ((await ask(options, pool, `${options.round}.${String(count)}`)).kind === "cut") return;
+      const { kind } = await ask(options, pool, `${options.round}.${String(count)}`);
+      if (kind === "cut" && options.outlives !== true) return;
     }
   };
   await Promise.all(Array.from({ length: callers }, caller));
 }
 
 async function ask(
-  { api, history, random, nodes }: TrafficOptions,
+  { api, history, random, nodes, hurry }: TrafficOptions,
   pool: Pool,
   op: string,
 ): Promise<Outcome> {
@@ -90,6 +95,8 @@ async function ask(
     leavesAfterMs === undefined
       ? undefined
       : setTimeout(() => leaving.abort(new Error("left")), leavesAfterMs);
+  const leave = (): void => leaving.abort(new Error("left"));
+  hurry?.addEventListener("abort", leave);
   history.note({ at: "asked", op, call });
   let outcome: Outcome;
   try {
@@ -100,6 +107,7 @@ async function ask(
     if (outcome.kind === "error") unlearn(pool, call, outcome);
   }
   clearTimeout(timer);
+  hurry?.removeEventListener("abort", leave);
   history.note({ at: "answered", op, outcome });
   return outcome;
 }
@@ -183,20 +191,28 @@ function removal(random: Random, names: readonly string[], pool: Pool, isForgott
   return { kind: "remove", container, isForgotten: isForgotten || isUnresolved(container) };
 }
 
-/** Watches until `signal`, and writes down every message. */
+/**
+ * Watches until `signal`, and writes down every message.
+ *
+ * @param mayEndWith reason that is no fault: whoever hears it watches on from where it was
+ * @returns whether it was that
+ */
 export async function runWatcher(
   { api, history }: Pick<TrafficOptions, "api" | "history">,
   watcher: WatcherName,
   after: string,
   signal: AbortSignal,
-): Promise<void> {
+  mayEndWith?: string,
+): Promise<boolean> {
   history.note({ at: "watching", watcher, after });
   try {
     for await (const message of api.watch(watcher, after, signal))
       history.note({ at: "watched", watcher, ...message });
   } catch (error) {
     const outcome = api.outcomeOf(error);
-    if (!signal.aborted && outcome.kind === "error")
-      history.note({ at: "unwatched", watcher, reason: outcome.reason });
+    if (signal.aborted || outcome.kind !== "error") return false;
+    if (outcome.reason === mayEndWith) return true;
+    history.note({ at: "unwatched", watcher, reason: outcome.reason });
   }
+  return false;
 }

@@ -11,11 +11,14 @@ import {
   type WatchResponse,
   WatchResponse_Type,
 } from "../../../src/gen/p2prc/client/v1/watch_pb.js";
+import type { Shown } from "./evidence.js";
 import type { Call, Outcome, SeenChange, SeenMessage } from "./history.js";
 import { watchers } from "./history.js";
 import type { TrafficApi } from "./traffic.js";
 
 export interface WireApi extends TrafficApi {
+  /** All that the gateway lists. */
+  shown(): Promise<Shown>;
   /** Cuts the connections that stay open. */
   close(): void;
 }
@@ -37,6 +40,16 @@ export function wireApi(url: string, socketPath: string): WireApi {
       const kinds = watchers[watcher].map((kind) => WatchRequest_Kind[kind]);
       const request = { kinds, startRevision: after, sendInitialState: after === "" };
       for await (const message of remote.watch(request, { signal })) yield toSeen(message);
+    },
+    shown: async () => {
+      const { containers } = await operator.listContainers({ pageSize: 1_000 });
+      const { groups } = await operator.listGroups({ pageSize: 1_000 });
+      return {
+        containers: containers.map(({ name, state }) => `${name} ${Container_State[state]}`).sort(),
+        groups: groups
+          .map(({ name, containers: members }) => [name, ...[...members].sort()].join(" "))
+          .sort(),
+      };
     },
     outcomeOf,
     close: () => sessionManager.abort(),

@@ -40,7 +40,7 @@ export const checkFiles: Check = (evidence) => {
         what: `the group file has ${stray.join()} in ${id}, the tracked file not`,
       });
   }
-  if (evidence.moment === "settled") violations.push(...untrue(evidence, entries, members));
+  if (evidence.moment !== "killed") violations.push(...untrue(evidence, entries, members));
   else violations.push(...neverTrue(evidence, keys, members, entries !== undefined, groups !== undefined));
   return violations;
 };

@@ -3,21 +3,27 @@ import type { Check, Evidence, Violation } from "../evidence.js";
 import { checkNoLostCreates, checkOneCreatePerRequest } from "./creates.js";
 import { checkFiles } from "./files.js";
 import { checkLeftovers, checkOneOwner, checkSecrets } from "./house.js";
-import { checkMembers, checkWholeRecords } from "./records.js";
+import { checkJournal } from "./journal.js";
+import { checkExplainedRecords, checkMembers, checkWholeRecords } from "./records.js";
 import { checkRemovals } from "./removals.js";
-import { checkWatches } from "./watches.js";
+import { checkShown } from "./shown.js";
+import { checkNoRepeatedCommit, checkWatches } from "./watches.js";
 
 const checks: readonly Check[] = [
   checkNoLostCreates,
+  checkJournal,
   checkOneCreatePerRequest,
   checkRemovals,
   checkMembers,
   checkFiles,
+  checkNoRepeatedCommit,
   checkWatches,
+  checkExplainedRecords,
   checkWholeRecords,
   checkOneOwner,
   checkSecrets,
   checkLeftovers,
+  checkShown,
 ];
 
 /** Every violation of every invariant. */

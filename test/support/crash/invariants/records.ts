@@ -1,4 +1,6 @@
 /** I4, I7: members are tracked, and no record is torn from those that it belongs to. */
+import { isDeepStrictEqual } from "node:util";
+import type { RecordValue } from "../../../../src/store/contract.js";
 import { type Check, type Evidence, recordsOf, type Violation } from "../evidence.js";
 
 /** I4: every member of a group is tracked. */
@@ -18,6 +20,16 @@ export const checkWholeRecords: Check = (evidence) => [
   ...tornRequests(evidence),
   ...halfDone(evidence),
 ];
+
+/** I7: every record is as its latest commit left it, and none is there that no commit wrote. */
+export const checkExplainedRecords: Check = ({ records, commits }) => {
+  const explained = new Map<string, RecordValue | undefined>();
+  for (const { changes } of commits) for (const { key, value } of changes) explained.set(key, value);
+  const keys = new Set([...records.keys(), ...explained.keys()]);
+  return [...keys]
+    .filter((key) => !isDeepStrictEqual(records.get(key), explained.get(key)))
+    .map((key) => torn(`${key} is not as the log says`));
+};
 
 const torn = (what: string): Violation => ({ invariant: "I7", what });
 

@@ -1,10 +1,23 @@
 /** I6: watchers see every change once, in order, across reconnects, and what they see adds up to the state. */
-import type { RecordValue } from "../../../../src/store/contract.js";
+import { isDeepStrictEqual } from "node:util";
+import type { RecordChange, RecordValue } from "../../../../src/store/contract.js";
 import { type Check, type Evidence, nameOfKey, recordsOf, type Violation } from "../evidence.js";
 import { type HistoryLine, type SeenChange, type WatcherName, watchers } from "../history.js";
 
 export const checkWatches: Check = (evidence) =>
   (Object.keys(watchers) as WatcherName[]).flatMap((watcher) => [...watched(evidence, watcher)]);
+
+/** I6: no commit is made twice: watchers would be told of it twice. */
+export const checkNoRepeatedCommit: Check = ({ commits }) =>
+  commits.flatMap((commit, at) => {
+    const before = commits[at - 1]?.changes ?? [];
+    const isSame = ({ key, value, previous }: RecordChange): boolean =>
+      isDeepStrictEqual(value, previous) &&
+      before.some((one) => one.key === key && isDeepStrictEqual(one.value, value));
+    return commit.changes.length > 0 && commit.changes.every(isSame)
+      ? [{ invariant: "I6", what: `${commit.revision} does once more what was done just before` } as const]
+      : [];
+  });
 
 type Watched = Extract<HistoryLine, { at: "watched" }>;
 
@@ -32,7 +45,7 @@ function* watched(evidence: Evidence, watcher: WatcherName): Generator<Violation
       yield wrong(`${revision} was told as ${spell(changes)}, and was ${spell(due.changes)}`);
     if (due?.revision !== revision) return;
   }
-  if (evidence.moment !== "settled") return;
+  if (evidence.moment === "killed") return;
   const missed = expected[told.length];
   if (missed !== undefined) yield wrong(`${missed.revision} was never told`);
   yield* adding(evidence, watcher, [...initial, ...told]);

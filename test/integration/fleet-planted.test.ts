@@ -1,0 +1,15 @@
+/** The checker must catch bugs that only gateways with a shared state can have: one after the other, planted from outside. */
+import { describe, expect, it } from "@jest/globals";
+import type { FleetBugName } from "../support/crash/fleet/fleet-bugs.js";
+import { fleetCases, fleetViolations } from "../support/crash/fleet/fleet-planted.js";
+
+describe("the checker of the crash proof", () => {
+  it.each(Object.keys(fleetCases) as FleetBugName[])(
+    "catches gateways of which each %s",
+    async (bug) => {
+      const found = await fleetViolations(bug, bug);
+      expect(found.map(({ invariant }) => invariant)).toContain(fleetCases[bug].catches);
+    },
+    180_000,
+  );
+});

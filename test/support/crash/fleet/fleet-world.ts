@@ -1,0 +1,201 @@
+/** Gateways that share a Redis which keeps what it confirms, nodes with a ledger on the disk, and what is known of all. */
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { ContainerOptions } from "../../../../src/devnet/container-options.js";
+import { type DevnetProcess, startDevnetProcess } from "../../../../src/devnet/devnet-process.js";
+import { silentLogger } from "../../../../src/observability/logger.js";
+import type { Revision } from "../../../../src/store/contract.js";
+import { openRedisStore } from "../../../../src/store/redis/redis-store.js";
+import { RedisServer } from "../../redis-server.js";
+import type { Evidence, Violation } from "../evidence.js";
+import { readHistory } from "../history.js";
+import { violationsIn } from "../invariants/index.js";
+import { commitsOf, nodes, textOf } from "../world.js";
+import type { FleetBugName } from "./fleet-bugs.js";
+import { Seat } from "./seat.js";
+
+export interface FleetWorldOptions {
+  readonly build: string;
+  readonly gateways: number;
+  /** How long nodes take, besides what every world has. */
+  readonly containers?: Partial<ContainerOptions>;
+  /** In every gateway. */
+  readonly bug?: FleetBugName | undefined;
+}
+
+export class FleetWorld {
+  readonly parent: string;
+  readonly redis: RedisServer;
+  readonly devnet: DevnetProcess;
+  readonly seats: readonly Seat[];
+  /** What all callers asked and heard, whichever gateway they asked. */
+  readonly historyPath: string;
+  /** Outages of Redis come one after the other. */
+  #outage: Promise<void> = Promise.resolve();
+  readonly #origin: Revision;
+  readonly #secret: string;
+
+  private constructor(
+    parent: string,
+    parts: Pick<FleetWorld, "redis" | "devnet" | "seats">,
+    origin: Revision,
+    secret: string,
+  ) {
+    this.parent = parent;
+    this.redis = parts.redis;
+    this.devnet = parts.devnet;
+    this.seats = parts.seats;
+    this.historyPath = join(parent, "calls.history");
+    this.#origin = origin;
+    this.#secret = secret;
+  }
+
+  static async make({ build, gateways, containers, bug }: FleetWorldOptions): Promise<FleetWorld> {
+    const parent = await mkdtemp(join(tmpdir(), "p2prc-fleet-"));
+    const redis = await RedisServer.start({ settings: { appendonly: "yes", appendfsync: "always" } });
+    const devnet = await startDevnetProcess({
+      ...nodes,
+      containers: { ...nodes.containers, ...containers },
+      ledgerPath: join(parent, "ledger"),
+    });
+    const store = await openStore(redis);
+    const { revision } = await store.load();
+    await store.close();
+    const secret = `canary${randomBytes(12).toString("hex")}`;
+    const seats: Seat[] = [];
+    for (let at = 0; at < gateways; at += 1) {
+      const name = String.fromCharCode(97 + at);
+      seats.push(await Seat.make({ parent, name, build, redisPort: redis.port, secret, bug }));
+    }
+    return new FleetWorld(parent, { redis, devnet, seats }, revision, secret);
+  }
+
+  get nodes(): readonly string[] {
+    return this.devnet.nodes.map(({ address }) => `nodes/${address}`);
+  }
+
+  get living(): readonly Seat[] {
+    return this.seats.filter(({ isAlive }) => isAlive);
+  }
+
+  /** Kills Redis, and starts it again on its files so much later. */
+  async killRedis(awayMs: number): Promise<void> {
+    await this.#suffer(async () => {
+      await this.redis.kill();
+      await delay(awayMs);
+      await this.redis.startAgain();
+    });
+  }
+
+  async holdUpRedis(awayMs: number): Promise<void> {
+    await this.#suffer(async () => {
+      this.redis.freeze();
+      await delay(awayMs);
+      this.redis.thaw();
+    });
+  }
+
+  async #suffer(outage: () => Promise<void>): Promise<void> {
+    const turn = this.#outage.then(outage);
+    this.#outage = turn.catch(() => undefined);
+    await turn;
+  }
+
+  async keys(): Promise<ReadonlySet<string>> {
+    const store = await openStore(this.redis);
+    try {
+      return new Set((await store.load()).records.keys());
+    } finally {
+      await store.close();
+    }
+  }
+
+  /**
+   * Looks at everything that is there now, once for each gateway. Nothing may be under way.
+   *
+   * @param moment of the gateways that run; of the others it is `killed`
+   */
+  async look(moment: "settled" | "calm"): Promise<readonly Evidence[]> {
+    // The ledger first: what stands there was in the state before it reached a node.
+    const ledger = await this.devnet.containerLedger();
+    const shown = await Promise.all(this.seats.map(async ({ api }) => await api?.shown()));
+    const store = await openStore(this.redis);
+    try {
+      const { records, revision } = await store.load();
+      const commits = await commitsOf(store, this.#origin, revision);
+      const calls = readHistory(this.historyPath);
+      const values = new Map([...records].map(([key, { value }]) => [key, value]));
+      return this.seats.map((seat, at) => ({
+        ...{ ledger, records: values, revision, commits },
+        ...this.#outside(seat),
+        history: [...calls, ...readHistory(seat.historyPath)],
+        // What was written beside a gateway that does not run waits for its next start.
+        foreign: new Map(this.living.flatMap(({ foreign }) => [...foreign.added])),
+        foreignTexts: seat.isAlive ? [] : seat.foreign.texts,
+        leftovers: undefined,
+        moment: seat.isAlive ? moment : "killed",
+        ...(shown[at] === undefined ? {} : { shown: shown[at] }),
+        ...(seat.journal === undefined ? {} : { journal: seat.journal }),
+      }));
+    } finally {
+      await store.close();
+    }
+  }
+
+  /** Looks until there is nothing to say against it, or for long enough: changes take their time from gateway to gateway. */
+  async violations(moment: "settled" | "calm", looks = 60): Promise<readonly Violation[]> {
+    for (let look = 1; ; look += 1) {
+      const found = await this.#violations(moment);
+      if (found.length === 0 || look === looks) return found;
+      await delay(500);
+    }
+  }
+
+  async #violations(moment: "settled" | "calm"): Promise<readonly Violation[]> {
+    const evidence = await this.look(moment);
+    return evidence.flatMap((one, at) =>
+      violationsIn(one).map(({ invariant, what }) => ({
+        invariant,
+        what: `${this.seats[at]?.name ?? ""}: ${what}`,
+      })),
+    );
+  }
+
+  #outside(seat: Seat): Pick<Evidence, "tracked" | "groups" | "texts" | "secrets" | "modes" | "owners"> {
+    const own = join(seat.folder, ".p2prc");
+    const keyPath = [join(seat.folder, "p2prc.privateKey"), join(own, "p2prc.privateKey")].find(existsSync);
+    // A line from the middle of the key.
+    const keyLine = keyPath === undefined ? "" : (readFileSync(keyPath, "utf8").split("\n")[2] ?? "");
+    const open = [this.historyPath, seat.historyPath, seat.logPath, join(own, "tracking.side.json")];
+    const closed = [own, join(own, "seen.journal"), ...(keyPath === undefined ? [] : [keyPath])];
+    return {
+      tracked: textOf(seat.foreign.trackedPath),
+      groups: textOf(seat.foreign.groupsPath),
+      texts: open.map((path) => ({ where: path, text: textOf(path) ?? "" })),
+      secrets: [this.#secret, ...(keyLine === "" ? [] : [keyLine])],
+      modes: closed
+        .filter((path) => existsSync(path))
+        .map((path) => ({ path, mode: statSync(path).mode & 0o777 })),
+      owners: seat.owners,
+    };
+  }
+
+  /** Ends every process. What is on the disk stays. */
+  async close(): Promise<void> {
+    await Promise.all(this.seats.map((seat) => seat.destroy()));
+    await this.devnet.close();
+    await this.redis[Symbol.asyncDispose]();
+  }
+
+  async destroy(): Promise<void> {
+    await this.close();
+    await rm(this.parent, { recursive: true, force: true });
+  }
+}
+
+const openStore = async ({ url }: RedisServer) =>
+  await openRedisStore({ url, namespace: "default", logger: silentLogger });
