@@ -112,7 +112,7 @@ describe("two gateways of docker-compose.yml", () => {
     expect((await project.ledger()).creates.length - before).toBeLessThanOrEqual(1);
     // And the one that is left goes on.
     expect(await create("gateway-b", "after")).toMatchObject({ state: "STATE_ACTIVE" });
-  });
+  }, 120_000);
 
   it("keep what was confirmed when Redis is killed, and confirm nothing without it", async () => {
     const made = await create("gateway-a", "before-redis");
@@ -131,6 +131,19 @@ describe("two gateways of docker-compose.yml", () => {
     await project.settle();
     for (const gateway of gateways) expect(await showsOn(gateway, made.name, "STATE_ACTIVE")).toBe(true);
     expect(await create("gateway-b", "with-redis")).toMatchObject({ state: "STATE_ACTIVE" });
+  });
+
+  it("have all of it back when they and Redis are killed at once", async () => {
+    const made = await create("gateway-a", "before-power-cut");
+    const all = await Promise.all((["redis", ...gateways] as const).map((one) => project.containerOf(one)));
+    await docker("kill", "--signal", "KILL", ...all);
+    await project.settle();
+    // Of request ids the tracking files know nothing: only Redis can have kept it.
+    const again = { node, spec: { portCount: 1 }, requestId: "before-power-cut" };
+    expect(await call("gateway-b", "CreateContainer", again)).toMatchObject({
+      replayed: true,
+      container: { name: made.name },
+    });
   });
 
   it("have their state back after `down` and `up`", async () => {
@@ -152,7 +165,7 @@ describe("two gateways of docker-compose.yml", () => {
     await untilInFiles(made.id ?? "", id);
     // Its node has forgotten it with its own container.
     await call("gateway-b", "RemoveContainer", { container: made.name, forgetOnly: true });
-  });
+  }, 120_000);
 
   it("stop in order: a creation under way is answered first", async () => {
     expect(await project.inspect("gateway-a", "{{.Config.StopTimeout}}")).toBe("60");
