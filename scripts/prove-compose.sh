@@ -4,24 +4,20 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # The same project name twice on one engine would be one project.
-export COMPOSE_PROJECT_NAME=p2prcproof$$
+export P2PRC_PROOF_PROJECT=p2prcproof$$
 
 proof=
 finish() { # takes away what a proof leaves that was cut short
-  local code=$? label=label=com.docker.compose.project=$COMPOSE_PROJECT_NAME left
+  local code=$? label=label=com.docker.compose.project=$P2PRC_PROOF_PROJECT
   trap - EXIT
   if [ -n "$proof" ]; then
     kill -TERM -- "-$proof" 2>/dev/null || true
     wait "$proof" 2>/dev/null || true
   fi
-  left=$(docker ps --all --quiet --filter "$label")
-  [ -z "$left" ] || docker rm --force $left >/dev/null || true
-  left=$(docker network ls --quiet --filter "$label")
-  [ -z "$left" ] || docker network rm $left >/dev/null || true
-  left=$(docker volume ls --quiet --filter "$label")
-  [ -z "$left" ] || docker volume rm $left >/dev/null || true
-  left=$(docker image ls --quiet --filter "reference=$COMPOSE_PROJECT_NAME*")
-  [ -z "$left" ] || docker image rm --force $left >/dev/null || true
+  docker ps --all --quiet --filter "$label" | xargs -r docker rm --force --volumes >/dev/null || true
+  docker network ls --quiet --filter "$label" | xargs -r docker network rm >/dev/null || true
+  docker volume ls --quiet --filter "$label" | xargs -r docker volume rm >/dev/null || true
+  docker image ls --quiet --filter "reference=$P2PRC_PROOF_PROJECT*" | xargs -r docker image rm --force >/dev/null || true
   exit "$code"
 }
 trap finish EXIT

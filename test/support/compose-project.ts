@@ -36,10 +36,10 @@ export class ComposeProject {
     };
   }
 
-  /** @throws there is no engine */
+  /** Its name is no other project's: `down` takes volumes away. @throws there is no engine */
   static async open(): Promise<ComposeProject> {
     requireEngineSocket("test:compose");
-    const name = process.env["COMPOSE_PROJECT_NAME"] ?? `p2prcproof${String(process.pid)}`;
+    const name = process.env["P2PRC_PROOF_PROJECT"] ?? `p2prcproof${String(process.pid)}`;
     return new ComposeProject(await findCompose(), name, await freePorts());
   }
 
