@@ -137,7 +137,8 @@ async function nextInOrder<T>(
   return best.slice(skipped);
 }
 
-function placeOf<T>(sorted: readonly T[], value: T, compare: Comparator<T>): number {
+/** Where a value belongs in a sorted list. */
+export function placeOf<T>(sorted: readonly T[], value: T, compare: Comparator<T>): number {
   let low = 0;
   let high = sorted.length;
   while (low < high) {

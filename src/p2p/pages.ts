@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import { FilterError } from "../filter/errors.js";
 import { parseFilter } from "../filter/filter.js";
 import { parseOrder } from "../filter/order.js";
-import { nodeName } from "../peer-api/address.js";
+import { placeOf } from "../filter/pages.js";
 import type { Node, NodePage, NodePageRequest } from "./contract.js";
 import { P2pError, type P2pReason } from "./errors.js";
 import { tableLimits } from "./limits.js";
@@ -10,6 +10,8 @@ import { nodeFields } from "./node-fields.js";
 import { type NodeRecord, toNode } from "./node-record.js";
 
 const tokenVersion = "n2";
+/** Before a node's key, in its name. */
+const namePrefix = "nodes/";
 
 /** Where a page begins. */
 interface Place {
@@ -19,10 +21,16 @@ interface Place {
   readonly afterName: string;
 }
 
+interface Listed {
+  readonly record: NodeRecord;
+  /** How it looks to callers, unless it is ourselves. */
+  readonly shown: Node;
+}
+
 /** Pages of the table as it stands at each call. */
 export class NodePages {
-  /** Sorted once for each state of the table: a page of the list by name then looks at no more nodes than it needs. */
-  readonly #sorted = new WeakMap<ReadonlyMap<string, NodeRecord>, readonly NodeRecord[]>();
+  /** Sorted and shown once for each state of the table: the next page of it then looks at no more than it needs. */
+  readonly #sorted = new WeakMap<ReadonlyMap<string, NodeRecord>, readonly Listed[]>();
 
   /**
    * Cuts one page out of the table: the nodes that pass the filter, in the order asked for, then by name. A page ends
@@ -46,17 +54,23 @@ export class NodePages {
       const rest = byName.slice(startByName(byName, place.afterName));
       return cut(passing(rest, passes, isSelf), request, place.offset);
     }
-    // Sorting is stable: nodes that the order does not tell apart stay by name.
-    const listed = [...passing(byName, passes, isSelf)].sort(order);
-    const start = startOf(listed, place);
-    return cut(listed.slice(start), request, start);
+    const compare = (a: Node, b: Node): number => order(a, b) || (a.name < b.name ? -1 : 1);
+    const last = table.get(place.afterName.slice(namePrefix.length));
+    const bound = last === undefined ? undefined : toNode(last, isSelf(last));
+    const rest = behind(bound, passing(byName, passes, isSelf), compare);
+    // The last node shown has left the list meanwhile: as many as were shown is the best guess.
+    const skipped = bound === undefined ? place.offset : 0;
+    const next = skipped === 0 ? firstOf(rest, compare, wantedBy(request)) : [...rest].sort(compare);
+    return cut(next.slice(skipped), request, place.offset);
   }
 
-  #byName(table: ReadonlyMap<string, NodeRecord>): readonly NodeRecord[] {
+  #byName(table: ReadonlyMap<string, NodeRecord>): readonly Listed[] {
     let records = this.#sorted.get(table);
     if (records === undefined) {
       // A node's name is its key behind a prefix.
-      records = [...table].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, record]) => record);
+      records = [...table]
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([, record]) => ({ record, shown: toNode(record, false) }));
       this.#sorted.set(table, records);
     }
     return records;
@@ -64,15 +78,45 @@ export class NodePages {
 }
 
 function* passing(
-  records: readonly NodeRecord[],
+  listed: readonly Listed[],
   passes: (node: Node) => boolean,
   isSelf: (record: NodeRecord) => boolean,
 ): Generator<Node> {
-  for (const record of records) {
-    const node = toNode(record, isSelf(record));
+  for (const { record, shown } of listed) {
+    const node = isSelf(record) ? toNode(record, true) : shown;
     if (passes(node)) yield node;
   }
 }
+
+function* behind(
+  bound: Node | undefined,
+  nodes: Iterable<Node>,
+  compare: (a: Node, b: Node) => number,
+): Generator<Node> {
+  for (const node of nodes) {
+    if (bound === undefined || (node.name !== bound.name && compare(node, bound) > 0)) yield node;
+  }
+}
+
+/** The first so many in an order. To sort all of ten thousand for a page of a hundred takes several times as long. */
+function firstOf(
+  nodes: Iterable<Node>,
+  compare: (a: Node, b: Node) => number,
+  most: number,
+): readonly Node[] {
+  const first: Node[] = [];
+  for (const node of nodes) {
+    const last = first.at(-1);
+    const isFull = first.length === most;
+    if (isFull && last !== undefined && compare(node, last) > 0) continue;
+    first.splice(placeOf(first, node, compare), 0, node);
+    if (isFull) first.pop();
+  }
+  return first;
+}
+
+/** One more than a page has: whether there is another page. */
+const wantedBy = ({ pageSize }: NodePageRequest): number => Math.min(pageSize, tableLimits.maxPageSize) + 1;
 
 /** Takes nodes until the page is full. @param offset nodes before the first one */
 function cut(rest: Iterable<Node>, request: NodePageRequest, offset: number): NodePage {
@@ -90,16 +134,9 @@ function cut(rest: Iterable<Node>, request: NodePageRequest, offset: number): No
   return { nodes, nextPageToken: "" };
 }
 
-function startByName(byName: readonly NodeRecord[], afterName: string): number {
-  const start = byName.findIndex(({ address }) => nodeName(address) > afterName);
+function startByName(byName: readonly Listed[], afterName: string): number {
+  const start = byName.findIndex(({ shown }) => shown.name > afterName);
   return start === -1 ? byName.length : start;
-}
-
-function startOf(listed: readonly Node[], { offset, afterName }: Place): number {
-  if (afterName === "") return 0;
-  const next = listed.findIndex(({ name }) => name === afterName) + 1;
-  // The last node shown has left the list meanwhile: as many as were shown is the best guess.
-  return next === 0 ? offset : next;
 }
 
 function parsed<T>(reason: P2pReason, field: string, parse: () => T): T {
@@ -131,7 +168,7 @@ function readToken(request: NodePageRequest): Place {
     version !== tokenVersion ||
     !isWhole ||
     !/^[0-9]{1,9}$/.test(offset) ||
-    !afterName.startsWith("nodes/")
+    !afterName.startsWith(namePrefix)
   ) {
     throw invalidToken("is not one that ListNodes returned");
   }

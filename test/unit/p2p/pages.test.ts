@@ -99,6 +99,24 @@ describe("the pages of the table", () => {
     aRecord({ address: anAddress(n), measurement: { latencyNs, sampleCount: 3 }, state: "ACTIVE" });
   const list = { pageSize: 2, pageToken: "", filter: "state = ACTIVE", orderBy: "measurement.latency desc" };
 
+  it.each(["measurement.latency", "measurement.latency desc"])(
+    "by %s hold every node once, those of one latency by name",
+    (orderBy) => {
+      const all = Array.from({ length: 60 }, (_, n) => measured(n * 7, (n * 11) % 5));
+      const nodes: NodePage["nodes"][number][] = [];
+      for (let pageToken = "", isOver = false; !isOver; isOver = pageToken === "") {
+        const page = pageOf(all, { pageSize: 7, pageToken, filter: "", orderBy }, nobody);
+        nodes.push(...page.nodes);
+        pageToken = page.nextPageToken;
+      }
+      const sign = orderBy.endsWith("desc") ? -1 : 1;
+      const latencyOf = ({ measurement }: (typeof nodes)[number]): number => measurement?.latencyNs ?? 0;
+      const whole = pageOf(all, { pageSize: 100, pageToken: "", filter: "", orderBy: "" }, nobody).nodes;
+      const sorted = [...whole].sort((a, b) => sign * (latencyOf(a) - latencyOf(b)));
+      expect(nodes.map(({ name }) => name)).toEqual(sorted.map(({ name }) => name));
+    },
+  );
+
   it("hold the nodes that pass the filter, in the order asked for, then by name", () => {
     const all = [
       measured(1, 10),
