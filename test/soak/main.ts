@@ -61,7 +61,7 @@ for (const backend of backends) {
 for (const { end } of crashBackends) await end();
 if (backends.some(({ isShared }) => isShared)) {
   const rounds = Number(values["fleet-rounds"]);
-  judge("fleet", await runFleetCampaign({ seed, rounds, note }), []);
+  judge("fleet", await runFleetCampaign({ seed, rounds, isLong: true, note }), []);
   if (!values["kills-only"]) await plantFleetBugs();
 }
 const [embedded] = crashBackends;

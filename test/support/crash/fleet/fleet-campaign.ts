@@ -15,6 +15,8 @@ export interface FleetCampaignOptions {
   readonly rounds: number;
   /** @default 8 */
   readonly roundsPerWorld?: number;
+  /** Whether gateways may be held up until they are taken for dead; such a round takes 20 s. @default false */
+  readonly isLong?: boolean;
   readonly note?: (line: string) => void;
 }
 
@@ -24,6 +26,7 @@ export async function runFleetCampaign({
   seed,
   rounds,
   roundsPerWorld = 8,
+  isLong = false,
   note,
 }: FleetCampaignOptions): Promise<Report> {
   const report = emptyReport();
@@ -35,7 +38,11 @@ export async function runFleetCampaign({
     report.worlds += 1;
     let isClean = false;
     try {
-      isClean = await liveThrough(world, worldSeed, Math.min(roundsPerWorld, rounds - done), report);
+      isClean = await liveThrough(
+        world,
+        { seed: worldSeed, rounds: Math.min(roundsPerWorld, rounds - done), isLong },
+        report,
+      );
     } finally {
       if (isClean) await world.destroy();
       else {
@@ -57,8 +64,7 @@ const killsOf = ({ landings }: Report): number =>
 /** @returns whether nothing was found */
 async function liveThrough(
   world: FleetWorld,
-  seed: number,
-  rounds: number,
+  { seed, rounds, isLong }: { readonly seed: number; readonly rounds: number; readonly isLong: boolean },
   report: Report,
 ): Promise<boolean> {
   const random = createRandom(seed);
@@ -67,7 +73,7 @@ async function liveThrough(
     return found.length === 0;
   };
   for (let at = 1; at <= rounds; at += 1) {
-    const plan = planRound(random, world.seats.length);
+    const plan = planRound(random, world.seats.length, isLong);
     const round = `f${String(at)}`;
     const { endings, events } = await runRound(world, plan, round, seed);
     for (const ending of endings) {

@@ -29,6 +29,13 @@ export type Fault =
       readonly seat: number;
       readonly awayMs: number;
     }
+  /** It does nothing for a time, and may be taken for dead. */
+  | {
+      readonly kind: "gateway held up";
+      readonly atMs: number;
+      readonly seat: number;
+      readonly awayMs: number;
+    }
   | { readonly kind: "files edited"; readonly atMs: number; readonly seat: number }
   | { readonly kind: "groups named twice"; readonly atMs: number; readonly seat: number };
 
@@ -58,9 +65,13 @@ const telling: readonly FailpointName[] = [
 
 const longestMs = 3_000;
 
-export function planRound(random: Random, seats: number): RoundPlan {
+/** Longer than the others wait for a gateway that is silent. */
+const takenForDeadMs = 18_000;
+
+/** @param isLong whether gateways may be held up until they are taken for dead */
+export function planRound(random: Random, seats: number, isLong: boolean): RoundPlan {
   const fates = Array.from({ length: seats }, () => someFate(random));
-  const faults = Array.from({ length: 1 + random.below(4) }, () => someFault(random, seats));
+  const faults = Array.from({ length: 1 + random.below(4) }, () => someFault(random, seats, isLong));
   return { lengthMs: longestMs, fates, faults };
 }
 
@@ -71,16 +82,16 @@ function someFate(random: Random): Fate {
   if (draw < 5) return { afterMs: 200 + random.below(longestMs - 400), ...away };
   if (draw < 7) return { plan: { hit: 1 + random.below(300) }, ...away };
   const name = random.pick(telling);
-  const plan = { name, hit: 1 + random.below(12) };
+  const plan = { name, hit: 1 + random.below(6) };
   // Between the call to a node and its answer no failpoint comes up.
   return { plan: name === "create.asking" ? { ...plan, delayMs: random.below(10) } : plan, ...away };
 }
 
-function someFault(random: Random, seats: number): Fault {
+function someFault(random: Random, seats: number, isLong: boolean): Fault {
   const atMs = random.below(longestMs - 500);
   const seat = random.below(seats);
   const awayMs = 50 + random.below(1_500);
-  switch (random.below(9)) {
+  switch (random.below(10)) {
     case 0:
     case 1:
       return { kind: "redis killed", atMs, awayMs };
@@ -96,6 +107,10 @@ function someFault(random: Random, seats: number): Fault {
       return random.below(3) === 0
         ? { kind: "groups named twice", atMs, seat }
         : { kind: "files edited", atMs, seat };
+    case 7: {
+      const isDead = random.below(3) === 0 && isLong;
+      return { kind: "gateway held up", atMs, seat, awayMs: isDead ? takenForDeadMs : awayMs };
+    }
     default: {
       const direction = random.pick(["commands", "replies"] as const);
       const place = random.pick(["before", "middle"] as const);

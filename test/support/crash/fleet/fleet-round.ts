@@ -118,6 +118,9 @@ async function suffer(world: FleetWorld, fault: Fault, events: string[]): Promis
       await delay(fault.awayMs);
       seat.proxy.isRefusing = false;
       break;
+    case "gateway held up":
+      await seat?.holdUp(fault.awayMs);
+      break;
     case "files edited": {
       const keys = await world.keys().catch(() => new Set<string>());
       seat?.foreign.edit(2, (key) => keys.has(`c/${key}`));

@@ -99,6 +99,14 @@ export class Seat implements GatewaySeat {
     this.#life?.gateway.child.kill("SIGUSR2");
   }
 
+  /** It stays connected and does nothing for so long. */
+  async holdUp(awayMs: number): Promise<void> {
+    const child = this.#life?.gateway.child;
+    child?.kill("SIGSTOP");
+    await delay(awayMs);
+    child?.kill("SIGCONT");
+  }
+
   kill(): void {
     this.#life?.gateway.child.kill("SIGKILL");
   }
