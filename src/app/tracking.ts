@@ -80,7 +80,7 @@ export async function openState(
       containers,
       plugins,
       standing: standingOf(opened, shown),
-      onStanding: (tell) => shown.onStanding(tell),
+      onStanding: (tell) => void shown.onStanding(tell),
       async close() {
         await shown.close();
         await store.close();

@@ -1,9 +1,11 @@
 import type { Clock } from "../system/clock.js";
 import type { CommitResult, Revision, StateStore } from "../store/contract.js";
+import type { Place } from "../store/view.js";
 import { failpoint } from "../system/failpoint.js";
 import { ContainerError } from "./errors.js";
 import { containerLimits } from "./limits.js";
 import { keyOf, read, type RecordKind, type RecordOfKind, write } from "./records.js";
+import { unlessAway } from "./sharing/away.js";
 import type { TrackedState } from "./tracked-state.js";
 
 /** Writes of one commit, gathered by a plan. What is read for a decision is expected to be so still. */
@@ -60,6 +62,8 @@ export interface ChangeDeps {
   readonly newOperationId: () => string;
 }
 
+type WaitDeps = Pick<ChangeDeps, "store" | "state" | "clock">;
+
 /** Decides on what the state shows now. May run several times; a plan that throws changes nothing. */
 export type Plan<T> = (draft: Draft) => T;
 
@@ -69,10 +73,8 @@ export type Plan<T> = (draft: Draft) => T;
  *
  * @throws what the plan throws; {StoreError}; {ContainerError} STATE_CONFLICT: overtaken for 10 s
  */
-export async function change<T>(
-  { store, state, clock, newOperationId }: ChangeDeps,
-  plan: Plan<T>,
-): Promise<T> {
+export async function change<T>(deps: ChangeDeps, plan: Plan<T>): Promise<T> {
+  const { state, clock } = deps;
   const deadlineMs = clock.monotonicMs() + containerLimits.conflictMs;
   let isCaughtUp = false;
   for (;;) {
@@ -82,15 +84,14 @@ export async function change<T>(
       result = plan(draft);
     } catch (error) {
       if (isCaughtUp || !isOfSomethingMissing(error)) throw error;
-      await catchUp({ store, state });
+      await catchUp(deps);
       isCaughtUp = true;
       continue;
     }
     if (draft.isEmpty) return result;
     const { place } = state;
-    const committed = await draft.commit(store, newOperationId());
+    const committed = await commitUntilShown(deps, draft, place);
     if (committed.kind === "committed") {
-      await state.reached(committed.revision, undefined, place);
       failpoint("commit.shown");
       return result;
     }
@@ -100,7 +101,7 @@ export async function change<T>(
       });
     }
     // The commit that overtook us may not be in the view yet.
-    await state.reached(committed.storeRevision, undefined, place);
+    await shown(deps, committed.storeRevision, place);
   }
 }
 
@@ -110,11 +111,39 @@ export async function change<T>(
  *
  * @throws {StoreError}
  */
-export async function catchUp({ store, state }: Pick<ChangeDeps, "store" | "state">): Promise<void> {
-  const { place } = state;
-  await state.reached(await store.head(), undefined, place);
+export async function catchUp(deps: WaitDeps): Promise<void> {
+  const { place } = deps.state;
+  await shown(deps, await deps.store.head(), place);
 }
 
 const isOfSomethingMissing = (error: unknown): boolean =>
   error instanceof ContainerError &&
   (error.reason === "CONTAINER_NOT_TRACKED" || error.reason === "GROUP_NOT_FOUND");
+
+/**
+ * Commits a draft and waits until the state shows it. A state that was read anew meanwhile may have lost it: then it is
+ * made again, under the same id, so that a store that has it only says so.
+ */
+async function commitUntilShown(deps: ChangeDeps, draft: Draft, begun: Place): Promise<CommitResult> {
+  const { store, state, newOperationId } = deps;
+  const operationId = newOperationId();
+  let first: Revision | undefined;
+  for (let from = begun; ; from = state.place) {
+    const committed = await draft.commit(store, operationId);
+    if (committed.kind === "conflict") return committed;
+    const isThere = committed.revision === first;
+    await shown(deps, committed.revision, isThere ? undefined : from);
+    if (isThere || state.place.resyncCount === from.resyncCount) return committed;
+    first = committed.revision;
+  }
+}
+
+/** Whoever is told that it is not known finds out when the store is back, as after an answer that was lost. */
+async function shown(deps: WaitDeps, revision: Revision, from?: Place): Promise<void> {
+  await unlessAway(
+    deps,
+    "the store went away before the change showed: it is there when the store is back, or never was",
+    (away) => deps.state.reached(revision, away, from),
+    { outcome: "unknown" },
+  );
+}

@@ -28,6 +28,8 @@ export const containerLimits = {
   conflictMs: 10_000,
   /** How long the outcome of a call to a node waits for a disk that is full or silent, before its caller is answered. */
   commitRetryMs: 10_000,
+  /** How long a caller waits for what the state is to show while its store is away. */
+  awayMs: 10_000,
   /** Between two heartbeats of a gateway that has creations or removals under way. */
   heartbeatMs: 5_000,
   /** A gateway whose heartbeat stands still for so long has died: its open work is of unknown outcome. */

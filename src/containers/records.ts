@@ -74,7 +74,20 @@ export interface ContainerRecord {
   readonly lastSeenTimeMs: number | null;
   /** While it is REMOVING: which gateway asks its node; absent = none does. */
   readonly owner?: string;
+  /** The intent that it came of; absent = a tracking file named it, or an earlier version made it. */
+  readonly intent?: string;
+  /**
+   * Rises where an id is tracked again that was removed not long ago; absent = 1. Times do not tell: clocks of gateways
+   * differ, and what was begun first may be tracked last.
+   */
+  readonly life?: number;
 }
+
+export const lifeOf = ({ life = 1 }: ContainerRecord): number => life;
+
+/** What a container's record says of its life, where it follows a removed one. */
+export const nextLife = (tombstone: TombstoneRecord | undefined): Pick<ContainerRecord, "life"> =>
+  tombstone === undefined ? {} : { life: lifeOf(tombstone.container) + 1 };
 
 export interface SecretRecord {
   /** The DockerVM as the node sent it, or as a tracking file has it. */

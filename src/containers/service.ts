@@ -24,6 +24,7 @@ import { PortMaps } from "./ports/port-maps.js";
 import { settleUnfinished, sweep } from "./life/recovery.js";
 import { notTracked } from "./life/remove-errors.js";
 import { Removals } from "./life/removals.js";
+import { Mends } from "./sharing/mends.js";
 import { noJournal, openSeenJournal, type SeenJournal } from "./sharing/seen-journal.js";
 import { replaySeen } from "./sharing/seen-replay.js";
 import { showAccess, showContainer, showIntent, showTombstone } from "./show.js";
@@ -72,15 +73,16 @@ export async function openContainerService(deps: ContainerServiceDeps): Promise<
     sharing === undefined ? noJournal : await openSeenJournal(sharing.journalPath, logger, clock);
   const state = await TrackedState.open(deps.view, clock);
   const parts = partsOf(deps, state, journal, stopping.signal);
-  const { base, owners, creates, removals, portMaps, waits, liveness, duty } = parts;
+  const { base, owners, creates, removals, portMaps, waits, liveness, duty, mends } = parts;
   await replaySeen(base, journal);
   await settleUnfinished(base, owners.open, deps.isOwnerGone);
+  await mends.open();
   failpoint("recovery.settled");
   const mirror = await openMirror(deps, base);
   duty?.start();
   liveness.start();
   const endSweeping = every(clock, containerLimits.sweepMs, async () => {
-    await Promise.all([sweep(base), owners.sweep()]).catch((error: unknown) =>
+    await Promise.all([sweep(base), owners.sweep(), mends.look()]).catch((error: unknown) =>
       logger.warn({ err: error }, "old records stay for now"),
     );
   });
@@ -98,6 +100,7 @@ export async function openContainerService(deps: ContainerServiceDeps): Promise<
       stopping.abort();
       await Promise.allSettled([...creates.running, ...removals.running]);
       await owners.close();
+      await mends.close();
       await journal.close();
       await mirror.close();
     },
@@ -197,6 +200,7 @@ function partsOf(
     draining,
     stopping,
   });
+  const mends = new Mends(base);
   const groups = new Groups({ ...base, removals, newGroupId: newId, draining });
   const watches = new Watches({ store, state, clock, draining });
   const waits = new Waits({ state, clock, looks: new PortLooks({ lookAtPort, directory, clock }) });
@@ -208,7 +212,7 @@ function partsOf(
   const portMaps = new PortMaps({ state, calls, directory, draining });
   return {
     ...{ state, directory, base, owners, creates, removals },
-    ...{ groups, watches, waits, liveness, duty, portMaps },
+    ...{ groups, watches, waits, liveness, duty, portMaps, mends },
   };
 }
 

@@ -1,4 +1,4 @@
-import type { RecordValue, Revision } from "../store/contract.js";
+import type { RecordValue, Revision, StoredRecord } from "../store/contract.js";
 import { Slices } from "../store/mirror/slices.js";
 import type { RecordView, ViewListener, ViewUpdate, Place } from "../store/view.js";
 import type { Clock } from "../system/clock.js";
@@ -113,6 +113,16 @@ export class TrackedState implements Records {
     }
   }
 
+  /** Every record, of any kind, in no order. They may change meanwhile. */
+  records(): Iterable<StoredRecord> {
+    return this.#view.entries();
+  }
+
+  /** How many memberships there are in a group, whatever its record says. */
+  memberCountOf(group: string): number {
+    return this.#members.get(group)?.size ?? 0;
+  }
+
   membersOf(group: string): readonly string[] {
     const known = this.#sortedMembers.get(group);
     if (known !== undefined) return known;
@@ -139,6 +149,11 @@ export class TrackedState implements Records {
   /** Resolves when the state shows a commit. */
   async reached(revision: Revision, signal?: AbortSignal, from?: Place): Promise<void> {
     await this.#view.reached(revision, signal, from);
+  }
+
+  /** Tells at once, and each time that it changes, whether the store does not answer. @returns what ends it */
+  onStanding(listener: (isBehind: boolean) => void): () => void {
+    return this.#view.onStanding(listener);
   }
 
   /** Calls `listener` for each commit once, in order, after the state has it. @returns what ends it */
@@ -196,7 +211,9 @@ export class TrackedState implements Records {
   #noteSubject(key: string, value: RecordValue): string | undefined {
     const named = namedSubject(key, value);
     if (named === undefined) return undefined;
-    this.#subjects.set(named.name, { kind: named.kind, subject: named.subject });
+    // A container and its tombstone have the same name. Both are there only for moments, after a loss.
+    const isHidden = named.kind === "tombstone" && this.get("container", named.subject) !== undefined;
+    if (!isHidden) this.#subjects.set(named.name, { kind: named.kind, subject: named.subject });
     return named.name;
   }
 
@@ -204,8 +221,12 @@ export class TrackedState implements Records {
     const named = previous === undefined ? undefined : namedSubject(key, previous);
     if (named === undefined) return;
     if (named.kind === "container") this.#seenTimeMs.delete(named.subject);
-    // A container and its tombstone have the same name: the one that came last keeps it.
+    const { subject } = named;
     if (this.#subjects.get(named.name)?.kind !== named.kind) return;
+    if (named.kind === "container" && this.get("tombstone", subject) !== undefined) {
+      this.#subjects.set(named.name, { kind: "tombstone", subject });
+      return;
+    }
     this.#subjects.delete(named.name);
     this.#names.delete(named.name);
   }

@@ -9,6 +9,9 @@ import { numberOfRevision } from "./revision.js";
 import { differenceOf } from "./difference.js";
 import { SeenRevisions } from "./seen-revisions.js";
 
+/** Whether a record tells of somebody bringing back what the store has lost; it is nobody's own. */
+export { isOfRescue } from "./rescue-marks.js";
+
 /** What a view tells its listeners, each time after it shows it. */
 export type ViewUpdate =
   | { readonly kind: "changed"; readonly changeSet: ChangeSet }
@@ -108,10 +111,12 @@ export class RecordView {
     return this.#behindSinceMs;
   }
 
-  /** Tells at once, and each time that it changes, whether the store does not answer. */
-  onStanding(listener: (isBehind: boolean) => void): void {
-    this.#standingListeners.add(listener);
-    listener(this.#behindSinceMs !== undefined);
+  /** Tells at once, and each time that it changes, whether the store does not answer. @returns what ends it */
+  onStanding(listener: (isBehind: boolean) => void): () => void {
+    const own = (isBehind: boolean): void => listener(isBehind);
+    this.#standingListeners.add(own);
+    own(this.#behindSinceMs !== undefined);
+    return () => void this.#standingListeners.delete(own);
   }
 
   get(key: string): StoredRecord | undefined {

@@ -14,8 +14,10 @@ export class MemoryStore implements StateStore {
   readonly commits: Commit[] = [];
   /** What the next commits fail with. */
   failure: Error | undefined;
+  /** Whether a repeated operation is answered as the first time; not where several count their own ids. */
+  remembersOperations = false;
   readonly #records = new Map<string, StoredRecord>();
-  readonly #history: ChangeSet[] = [];
+  readonly #history: (ChangeSet & { readonly operationId: string })[] = [];
   readonly #origin = makeRevision(0);
   readonly #readers = new Set<() => void>();
   #revision = this.#origin;
@@ -35,6 +37,10 @@ export class MemoryStore implements StateStore {
   async commit(commit: Commit): Promise<CommitResult> {
     await Promise.resolve();
     if (this.failure !== undefined) throw this.failure;
+    const answered = this.remembersOperations
+      ? this.#history.find(({ operationId }) => operationId === commit.operationId)
+      : undefined;
+    if (answered !== undefined) return { kind: "committed", revision: answered.revision };
     for (const { key, revision } of commit.expect) {
       const actual = this.#records.get(key)?.revision;
       if (actual !== revision)
@@ -52,7 +58,7 @@ export class MemoryStore implements StateStore {
     }
     this.#revision = revision;
     this.commits.push(commit);
-    this.#history.push({ revision, timeMs: 0, changes });
+    this.#history.push({ revision, timeMs: 0, changes, operationId: commit.operationId });
     for (const wake of this.#readers) wake();
     return { kind: "committed", revision };
   }

@@ -1,9 +1,10 @@
 /** Tracked containers without a disk and without nodes. */
+import { randomUUID } from "node:crypto";
 import { silentLogger } from "../../src/observability/logger.js";
 import { change, type ChangeDeps } from "../../src/containers/change.js";
 import { containerKey } from "../../src/containers/names.js";
 import type { ContainerRecord, IntentRecord } from "../../src/containers/records.js";
-import { untrack } from "../../src/containers/life/removals.js";
+import { untrack } from "../../src/containers/life/untrack.js";
 import { TrackedState } from "../../src/containers/tracked-state.js";
 import type { JsonValue } from "../../src/store/contract.js";
 import { RecordView } from "../../src/store/view.js";
@@ -73,12 +74,11 @@ export async function openTracked(
 ): Promise<Tracked> {
   const { store, clock } = shared;
   const view = await RecordView.open(store, silentLogger, clock);
-  let operationCount = 0;
   const deps: ChangeDeps & { store: MemoryStore; clock: FakeClock } = {
     store,
     clock,
     state: await TrackedState.open(view, clock),
-    newOperationId: () => `operation${++operationCount}`,
+    newOperationId: () => randomUUID(),
   };
   return {
     ...deps,

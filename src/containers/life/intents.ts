@@ -8,7 +8,13 @@ import { ContainerError } from "../errors.js";
 import { containerLimits } from "../limits.js";
 import { enterGroup } from "../membership.js";
 import { containerKey, intentName } from "../names.js";
-import type { ContainerRecord, IntentRecord, OutcomeRecord, RequestRecord } from "../records.js";
+import {
+  type ContainerRecord,
+  type IntentRecord,
+  nextLife,
+  type OutcomeRecord,
+  type RequestRecord,
+} from "../records.js";
 
 /**
  * Writes down what is about to be asked.
@@ -94,11 +100,15 @@ export function settleCreated(
   const { id, ports, sshUsername } = described;
   const key = containerKey(address, id);
   const known = writtenBefore(draft, intent, key);
-  if (known !== undefined) return known;
+  if (known !== undefined) {
+    closeSettled(draft, intent, key);
+    return known;
+  }
   if (!isContainerId(id) || draft.get("container", key) !== undefined) {
     leaveUnknown(draft, intent, "DUPLICATE_ID");
     return undefined;
   }
+  const tombstone = draft.get("tombstone", key);
   const record: ContainerRecord = {
     address,
     id,
@@ -111,10 +121,12 @@ export function settleCreated(
     createTimeMs,
     isReachable: true,
     lastSeenTimeMs: null,
+    intent: intent.id,
+    ...nextLife(tombstone),
   };
   draft.put("container", key, record);
   draft.put("secret", key, { dockerVm: described.raw as never, ipAddressText: "" });
-  if (draft.get("tombstone", key) !== undefined) draft.delete("tombstone", key);
+  if (tombstone !== undefined) draft.delete("tombstone", key);
   // The group may have ended or filled up while the node was building.
   if (group !== "") enterGroup(draft, group, [{ key, address, id }], "skip");
   draft.delete("intent", intent.id);
@@ -127,11 +139,23 @@ export function settleCreated(
   return record;
 }
 
+/**
+ * Closes an intent beside the container that came of it: a state that was lost and brought back may have both.
+ *
+ * @param key of the container, tracked or removed since
+ */
+export function closeSettled(draft: Draft, intent: IntentRecord, key: string): void {
+  if (draft.get("intent", intent.id) !== undefined) draft.delete("intent", intent.id);
+  if (requestOf(draft, intent) !== undefined) noteOutcome(draft, intent, { kind: "tracked", container: key });
+}
+
 /** The answer to our commit may have been lost: then the container that the node named is this very creation's. */
 function writtenBefore(draft: Draft, intent: IntentRecord, key: string): ContainerRecord | undefined {
-  if (draft.get("intent", intent.id) !== undefined) return undefined;
   const record = draft.get("container", key) ?? draft.get("tombstone", key)?.container;
-  return record?.createTimeMs === intent.createTimeMs ? record : undefined;
+  if (record?.intent !== undefined) return record.intent === intent.id ? record : undefined;
+  // Of an earlier version, which did not name it.
+  const isClosed = draft.get("intent", intent.id) === undefined;
+  return isClosed && record?.createTimeMs === intent.createTimeMs ? record : undefined;
 }
 
 /** One that is gone by now was shown as UNKNOWN by another gateway, and a caller has closed it: it stays closed. */

@@ -15,7 +15,7 @@ export async function commitOutcome<T>(
   signal: AbortSignal,
   onDelay: (error: Error) => void = () => undefined,
 ): Promise<T> {
-  let waitedMs = 0;
+  const startMs = deps.clock.monotonicMs();
   let pauseMs = 50;
   let isTold = false;
   for (;;) {
@@ -26,7 +26,7 @@ export async function commitOutcome<T>(
       const isForTheStore = name === "StoreError";
       const isConflict = reason === "STATE_CONFLICT";
       if ((!isForTheStore && !isConflict) || signal.aborted) throw error;
-      if (waitedMs >= containerLimits.commitRetryMs && !isTold) {
+      if (deps.clock.monotonicMs() - startMs >= containerLimits.commitRetryMs && !isTold) {
         isTold = true;
         deps.logger.error({ reason }, "an outcome cannot be written down yet");
         onDelay(error as Error);
@@ -42,7 +42,6 @@ export async function commitOutcome<T>(
         };
         signal.addEventListener("abort", wake, { once: true });
       });
-      waitedMs += pauseMs;
       pauseMs = Math.min(pauseMs * 2, 5_000);
     }
   }

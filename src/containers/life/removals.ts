@@ -21,6 +21,7 @@ import { notTracked, removalRefused, removalUnknown } from "./remove-errors.js";
 import { showContainer, showIntent, showTombstone } from "../show.js";
 import type { Logger } from "../../observability/logger.js";
 import { whileCallerStays } from "./caller.js";
+import { requireTracked, untrack } from "./untrack.js";
 import { untilShown } from "../sharing/until-shown.js";
 
 export interface RemovalsDeps extends ChangeDeps {
@@ -305,35 +306,6 @@ const untrackedRecord: Omit<ContainerRecord, "address" | "id" | "createTimeMs"> 
   isReachable: true,
   lastSeenTimeMs: null,
 };
-
-/** Takes a container out of the tracked ones and of all its groups, in one commit. @returns it as it was */
-export function untrack(draft: Draft, { clock }: ChangeDeps, key: string, reason: StateReason): Container {
-  const record = requireTracked(draft, key);
-  const groups = (draft.get("membership", key)?.groups ?? []).map(({ id }) => id);
-  for (const id of groups) {
-    const group = draft.get("group", id);
-    if (group === undefined) continue;
-    const { memberCount, changeCount } = group;
-    draft.put("group", id, { ...group, memberCount: memberCount - 1, changeCount: changeCount + 1 });
-  }
-  draft.delete("container", key);
-  draft.delete("secret", key);
-  draft.delete("membership", key);
-  const tombstone = {
-    container: record,
-    groups: groups.map((id) => `groups/${id}`).sort(),
-    reason,
-    removeTimeMs: clock.nowMs(),
-  };
-  draft.put("tombstone", key, tombstone);
-  return showTombstone(tombstone);
-}
-
-function requireTracked(draft: Draft, key: string): ContainerRecord {
-  const record = draft.get("container", key);
-  if (record === undefined) throw notTracked(nameOfKey(key));
-  return record;
-}
 
 function requireEtag(container: Container | undefined, etag: string): void {
   if (etag === "" || container?.etag === etag) return;

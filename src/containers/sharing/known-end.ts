@@ -1,5 +1,6 @@
 import type { StoredRecord } from "../../store/contract.js";
 import { keyOf, read, readKey } from "../records.js";
+import { hasEnded, isOver } from "./mend-plans.js";
 
 type Records = ReadonlyMap<string, StoredRecord>;
 
@@ -14,12 +15,11 @@ export function hasKnownEnd(key: string, before: Records, now: Records): boolean
     const tombstone = now.get(keyOf.tombstone(subject ?? ""))?.value;
     if (container === undefined || tombstone === undefined) return false;
     // A node may give an id again: then this is another container than the one that was removed.
-    const removed = read("tombstone", tombstone).container;
-    return read("container", container).createTimeMs === removed.createTimeMs;
+    return isOver(read("container", container), read("tombstone", tombstone));
   }
   if (kind !== "group") return false;
   const group = before.get(key)?.value;
   const ended = now.get(keyOf.ended(subject ?? ""))?.value;
   if (group === undefined || ended === undefined) return false;
-  return read("group", group).createTimeMs <= read("ended", ended).endTimeMs;
+  return hasEnded(read("group", group), read("ended", ended));
 }

@@ -24,6 +24,9 @@ export interface Hold {
   release(): void;
 }
 
+/** More than may be begun at once, by far: those whose commit may still show. */
+const maxUnasked = 4_096;
+
 /**
  * Who does what is under way, and whether they still do.
  *
@@ -32,13 +35,16 @@ export interface Hold {
  * never done again. It may come back and bring the outcome all the same.
  *
  * Work that the state shows as ours and that nobody here does was begun by a commit whose answer was lost, before a node
- * was asked: it is taken back.
+ * was asked: it is taken back. Any other was over, and a state that was lost and brought back has it as it once was: its
+ * node was asked, or may have been.
  */
 export class Owners {
   readonly #deps: OwnersDeps;
   /** What is under way, here and elsewhere. */
   readonly open: OpenWorkIndex;
   readonly #held = new Set<string>();
+  /** Begun of late without asking a node. */
+  readonly #unasked = new Set<string>();
   readonly #silence: Silence;
   readonly #settling = new Set<Promise<void>>();
   #beat = 0;
@@ -53,7 +59,9 @@ export class Owners {
     this.#silence = new Silence(deps.store, deps.clock, 2 * containerLimits.heartbeatMs);
     this.#unsubscribe = deps.state.subscribe((update) => {
       for (const work of this.open.follow(update)) {
-        if (work.owner === deps.gatewayId && !this.#held.has(workKey(work))) this.#settleOwn(work, false);
+        const key = workKey(work);
+        if (work.owner === deps.gatewayId && !this.#held.has(key))
+          this.#settleOwn(work, !this.#unasked.has(key));
       }
       this.#lookLater();
     });
@@ -64,6 +72,7 @@ export class Owners {
   hold(work: OpenWork): Hold {
     const key = workKey(work);
     this.#held.add(key);
+    this.#unasked.delete(key);
     this.#beatLater();
     let wasAsked = false;
     return {
@@ -72,6 +81,7 @@ export class Owners {
       },
       release: () => {
         this.#held.delete(key);
+        if (!wasAsked) this.#noteUnasked(key);
         if (this.open.has(this.#deps.gatewayId, work)) this.#settleOwn(work, wasAsked);
         if (this.#held.size === 0) this.#rest();
       },
@@ -98,6 +108,12 @@ export class Owners {
     this.#cancelLook?.();
     this.#rest();
     await Promise.allSettled(this.#settling);
+  }
+
+  #noteUnasked(key: string): void {
+    this.#unasked.add(key);
+    const [oldest = ""] = this.#unasked;
+    if (this.#unasked.size > maxUnasked) this.#unasked.delete(oldest);
   }
 
   #beatLater(): void {

@@ -9,8 +9,14 @@ import { inBatches } from "./import-batches.js";
 import { containerLimits } from "../limits.js";
 import { endGroup, enterGroup, leaveGroup, type Member } from "../membership.js";
 import { isGroupId } from "../names.js";
-import type { ContainerRecord, IntentRecord, SpecRecord, TombstoneRecord } from "../records.js";
-import { untrack } from "../life/removals.js";
+import {
+  type ContainerRecord,
+  type IntentRecord,
+  nextLife,
+  type SpecRecord,
+  type TombstoneRecord,
+} from "../records.js";
+import { untrack } from "../life/untrack.js";
 import type { ForeignChanges, ImportChanges, ImportRefusals, Membership, TrackedEntry } from "./contract.js";
 import { membershipKey } from "./group-document.js";
 
@@ -104,7 +110,8 @@ function addEntry(
     refusals.containers.add(key);
     return;
   }
-  if (draft.get("container", key) !== undefined || isGone(draft.get("tombstone", key), appearedMs)) return;
+  const tombstone = draft.get("tombstone", key);
+  if (draft.get("container", key) !== undefined || isGone(tombstone, appearedMs)) return;
   draft.put("container", key, {
     ...describedBy(raw),
     address,
@@ -115,6 +122,7 @@ function addEntry(
     createTimeMs: nowMs,
     isReachable: true,
     lastSeenTimeMs: null,
+    ...nextLife(tombstone),
   });
   draft.put("secret", key, { dockerVm: raw, ipAddressText });
   draft.delete("tombstone", key);

@@ -1,4 +1,5 @@
 /** A store on another machine may lose what it has confirmed: whoever has seen it brings it back. */
+import { randomUUID } from "node:crypto";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { silentLogger } from "../../../src/observability/logger.js";
 import type { RecordValue, StoredRecord } from "../../../src/store/contract.js";
@@ -24,7 +25,7 @@ class Desk {
 
   async write(put: Readonly<Record<string, number>>, ...deleted: readonly string[]): Promise<void> {
     await this.store.commit({
-      operationId: "any",
+      operationId: randomUUID(),
       expect: [],
       put: Object.entries(put).map(([key, n]) => ({ key, value: { n } })),
       delete: deleted,

@@ -12,8 +12,8 @@ const state = (values: Readonly<Record<string, object>>): Map<string, StoredReco
     Object.entries(values).map(([key, value]) => [key, { key, value: value as RecordValue, revision }]),
   );
 };
-const removed = (createTimeMs: number): object => ({
-  container: aContainerRecord({ createTimeMs }) as unknown as JsonValue,
+const removed = (life: number): object => ({
+  container: aContainerRecord({ life }) as unknown as JsonValue,
   groups: [],
   reason: "NODE_CONFIRMED",
   removeTimeMs: 9,
@@ -28,7 +28,7 @@ function broughtBack(before: Map<string, StoredRecord>, now: Map<string, StoredR
 }
 
 describe("what a gateway that was behind brings back", () => {
-  const container = aContainerRecord({ createTimeMs: 5 });
+  const container = aContainerRecord({ life: 5 });
   const before = state({ "c/a": container, "s/a": {}, "m/a": {}, "c/b": container, "s/b": {} });
 
   it("leaves out a container whose removal the state tells of, with all that is its own", () => {

@@ -185,6 +185,19 @@ describe("work that the state shows as ours and nobody does", () => {
     expect(intentOf(a!)?.state).toBe("UNKNOWN");
   });
 
+  it("is of unknown outcome where it was over, and is back: a state that was lost had it as it once was", async () => {
+    const [a] = await gateways(["a"]);
+    const hold = a!.owners.hold(theIntent);
+    await write(a!, pending("a", { requestId: "r1" }));
+    hold.markAsked();
+    await change(a!, (draft) => draft.delete("intent", "int1"));
+    hold.release();
+    await write(a!, pending("a", { requestId: "r1" }));
+    await settle();
+    expect(intentOf(a!)?.state).toBe("UNKNOWN");
+    expect(a!.state.get("request", "r1")?.outcome).toMatchObject({ kind: "unknown" });
+  });
+
   it("stays as it is when the gateway stops: the next start settles it", async () => {
     const [a] = await gateways(["a"], true);
     const hold = a!.owners.hold(theIntent);

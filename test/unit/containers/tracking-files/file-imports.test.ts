@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { change } from "../../../../src/containers/change.js";
 import { fileImports } from "../../../../src/containers/tracking-files/file-imports.js";
 import { endGroup, enterGroup } from "../../../../src/containers/membership.js";
-import { untrack } from "../../../../src/containers/life/removals.js";
+import { untrack } from "../../../../src/containers/life/untrack.js";
 import type { ForeignChanges, TrackedEntry } from "../../../../src/containers/tracking-files/contract.js";
 import { storeLimits } from "../../../../src/store/limits.js";
 import { silentLogger } from "../../../../src/observability/logger.js";
