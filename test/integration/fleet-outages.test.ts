@@ -13,6 +13,7 @@ import { at, eventually } from "../support/container-bench.js";
 import { runCli } from "../support/cli.js";
 import { Fleet, type Member } from "../support/fleet.js";
 import { requireOneState } from "../support/one-state.js";
+import { TcpProxy } from "../support/tcp-proxy.js";
 
 jest.setTimeout(90_000);
 
@@ -192,6 +193,37 @@ describe("a Redis that is flushed", () => {
     }
     await requireOneState(members, fleet.devnet);
     for (const text of written) expect(text).toContain(made[0]!.container!.id);
+  });
+
+  it("stays without what was removed, where a gateway that had not heard of it comes first and writes to it", async () => {
+    const fleet = await aFleet();
+    const ways = [await TcpProxy.start(fleet.redis.port), await TcpProxy.start(fleet.redis.port)] as const;
+    for (const way of ways) fleet.defer(() => way[Symbol.asyncDispose]());
+    const ahead = await fleet.join({ redisUrl: ways[0].url });
+    const behind = await fleet.join({ redisUrl: ways[1].url });
+    const [kept, removed] = [
+      await ahead.api.createContainer(at(fleet.nodes[0]!)),
+      await ahead.api.createContainer(at(fleet.nodes[1]!)),
+    ].map(({ container }) => container!.name);
+    await ahead.api.createGroup({ containers: [kept!, removed!] });
+    await requireOneState([ahead, behind], fleet.devnet);
+    ways[1].hold("replies");
+    await ahead.api.removeContainer({ container: removed! });
+    ways[0].hold("replies");
+    expect(await fleet.redis.ask("FLUSHALL")).toBe("OK");
+    await ways[1].release();
+    ways[1].reset();
+    await eventually(async () => {
+      const { group } = await behind.api.createGroup({ containers: [removed!] });
+      expect(group!.containers).toEqual([removed]);
+    });
+    expect((await behind.api.listContainers({})).containers).toHaveLength(2);
+    await ways[0].release();
+    ways[0].reset();
+    await eventually(async () => {
+      for (const { api } of [ahead, behind]) expect((await listed({ api } as Member)).names).toEqual([kept]);
+    });
+    await requireOneState([ahead, behind], fleet.devnet);
   });
 
   it("while no gateway runs is told by the tracking files of the next one what there was", async () => {

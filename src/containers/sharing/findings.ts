@@ -10,17 +10,21 @@ export interface Findings {
   readonly groups: string[];
   /** Each with the container that came of it. */
   readonly intents: (readonly [string, string])[];
-  /** Records without what they belong to, by their revisions. */
+  /** Keys of records without what they belong to, which has ended: the state tells so. */
+  readonly left: string[];
+  /** The same where nothing tells of an end: by their revisions. */
   readonly orphans: Map<string, string>;
 }
 
 /** Looks through the whole state, in slices. What it finds may have changed by then: plans look again. */
 export async function findOddities(state: TrackedState, clock: Clock): Promise<Findings> {
   const slices = new Slices(clock);
-  const findings: Findings = { containers: [], groups: [], intents: [], orphans: new Map() };
+  const findings: Findings = { containers: [], groups: [], intents: [], left: [], orphans: new Map() };
   for (const { key, revision } of state.records()) {
     look(state, key, findings);
-    if (isOrphan(state, key)) findings.orphans.set(key, revision);
+    const belonging = belongingOf(state, key);
+    if (belonging === "ENDED") findings.left.push(key);
+    if (belonging === "MISSING") findings.orphans.set(key, revision);
     if (slices.isOver) await slices.rest();
   }
   return findings;
@@ -46,15 +50,19 @@ function lookForIntent(state: TrackedState, key: string, intent: string | undefi
   if (intent !== undefined && state.get("intent", intent) !== undefined) found.intents.push([intent, key]);
 }
 
-function isOrphan(state: TrackedState, key: string): boolean {
+/** What a record belongs to. @returns undefined if it is there, or the record is its own */
+function belongingOf(state: TrackedState, key: string): "ENDED" | "MISSING" | undefined {
   const { kind, subject = "" } = readKey(key) ?? {};
-  if (kind === "secret") return state.get("container", subject) === undefined;
-  if (kind === "membership") {
-    if (state.get("container", subject) === undefined) return true;
-    const { groups } = state.get("membership", subject) ?? { groups: [] };
-    return groups.some(({ id }) => state.get("group", id) === undefined);
+  if (kind === "secret" || kind === "membership") {
+    if (state.get("container", subject) === undefined)
+      return state.get("tombstone", subject) === undefined ? "MISSING" : "ENDED";
+    const { groups } = (kind === "membership" ? state.get(kind, subject) : undefined) ?? { groups: [] };
+    const missing = groups.filter(({ id }) => state.get("group", id) === undefined);
+    if (missing.length === 0) return undefined;
+    return missing.every(({ id }) => state.get("ended", id) !== undefined) ? "ENDED" : "MISSING";
   }
-  if (kind !== "request") return false;
+  if (kind !== "request") return undefined;
   const outcome = state.get("request", subject)?.outcome;
-  return outcome?.kind === "running" && state.get("intent", outcome.intent) === undefined;
+  const isAlone = outcome?.kind === "running" && state.get("intent", outcome.intent) === undefined;
+  return isAlone ? "MISSING" : undefined;
 }

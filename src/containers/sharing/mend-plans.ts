@@ -7,7 +7,8 @@
  * - group that was made before its end: ended again, with its memberships;
  * - intent beside the container that came of it, tracked or removed since: closed, and its request id tells of that one;
  * - member count: what the memberships say;
- * - membership or secret without its container, membership without its group, in two looks: taken away;
+ * - membership or secret without its container, membership without its group: taken away, where that has ended at once,
+ *   else after two looks;
  * - request under way without its intent, in two looks: of unknown outcome;
  * - heartbeat and duty: nothing. A stale one is silent, and silence is judged already.
  */

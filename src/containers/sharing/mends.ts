@@ -82,21 +82,21 @@ export class Mends {
     this.#lookCount -= 1;
   }
 
-  async #mend({ containers, groups, intents }: Findings): Promise<void> {
-    const count = containers.length + groups.length + intents.length;
+  async #mend({ containers, groups, intents, left }: Findings): Promise<void> {
+    const count = containers.length + groups.length + intents.length + left.length;
     if (count > 0)
       this.#deps.logger.warn(
-        { containers: containers.length, groups: groups.length, intents: intents.length },
+        { containers: containers.length, groups: groups.length, intents: intents.length, left: left.length },
         "the state has records that contradict each other, as after a loss: they are mended",
       );
     for (const key of containers) await this.#change((draft) => mendContainer(draft, key));
     for (const [id, key] of intents) await this.#change((draft) => mendIntent(draft, id, key));
+    for (const key of left) await this.#mendOrphan(key);
     for (const id of groups) while (await this.#change((draft) => mendGroup(draft, this.#deps.state, id)));
   }
 
   async #mendOrphan(key: string): Promise<void> {
     const { kind, subject = "" } = readKey(key) ?? {};
-    this.#deps.logger.warn({ kind }, "a record has lost what it belongs to: mended");
     if (kind === "membership") await this.#change((draft) => mendMembership(draft, subject));
     if (kind === "secret") await this.#change((draft) => mendSecret(draft, subject));
     if (kind === "request") await this.#change((draft) => mendRequest(draft, subject));

@@ -156,6 +156,16 @@ describe("a record without what it belongs to", () => {
     expect(tracked.state.get("request", "r1")?.outcome.kind).toBe("unknown");
   });
 
+  it("is taken away at once where that has ended", async () => {
+    await change(tracked, (draft) => {
+      draft.put("membership", key, membershipIn("grp1"));
+      draft.put("secret", key, { dockerVm: {}, ipAddressText: "" });
+      draft.put("tombstone", key, tombstoneOf());
+    });
+    await mends.open();
+    expect([has("membership", key), has("secret", key)]).toEqual([false, false]);
+  });
+
   it("stays if that comes meanwhile: others are still bringing it back", async () => {
     await change(tracked, (draft) => draft.put("membership", key, membershipIn("grp1")));
     await mends.open();
