@@ -60,6 +60,8 @@ export const containerLimits = {
   maxWaitMs: 60 * 60_000,
   /** Without `timeout`. */
   defaultWaitMs: 60_000,
+  /** Gateways of one state whose SSH keys a new container lets in; those that came last count. */
+  maxGatewayKeys: 8,
   /** Between two looks of WaitContainer. */
   waitIntervalMs: 500,
   /** Looks of WaitContainer at once; those who wait for the same port share one. */

@@ -23,6 +23,7 @@ export const keyOf = {
   lineage: (name: string): string => `l/${name}`,
   heartbeat: (gateway: string): string => `o/${gateway}`,
   duty: (name: string): string => `d/${name}`,
+  gatewayKeys: (name: string): string => `k/${name}`,
 } as const;
 
 export type RecordKind = keyof typeof keyOf;
@@ -39,6 +40,7 @@ const kindOf: Readonly<Record<string, RecordKind>> = {
   "l/": "lineage",
   "o/": "heartbeat",
   "d/": "duty",
+  "k/": "gatewayKeys",
 };
 
 /** Says of which kind a record is, and what it is about. @returns undefined for a kind of a later version */
@@ -180,6 +182,11 @@ export interface DutyRecord {
   readonly beat: number;
 }
 
+/** SSH public keys of the gateways that share the state, those that came last first. */
+export interface GatewayKeysRecord {
+  readonly lines: readonly string[];
+}
+
 /** A container that was removed. */
 export interface TombstoneRecord {
   readonly container: ContainerRecord;
@@ -206,6 +213,7 @@ export interface RecordOfKind {
   readonly lineage: LineageRecord;
   readonly heartbeat: HeartbeatRecord;
   readonly duty: DutyRecord;
+  readonly gatewayKeys: GatewayKeysRecord;
 }
 
 /** Our own records, written by this file's types: nobody else writes to the store. */

@@ -8,6 +8,7 @@ import type { Clock } from "../system/clock.js";
 import { failpoint } from "../system/failpoint.js";
 import type { Access, Container, ContainerService, NodeDirectory } from "./contract.js";
 import { Creates } from "./life/creates.js";
+import { FleetKeys } from "./keys/fleet-keys.js";
 import { Duty } from "./sharing/duty.js";
 import { Groups } from "./groups.js";
 import { containerLimits } from "./limits.js";
@@ -73,12 +74,13 @@ export async function openContainerService(deps: ContainerServiceDeps): Promise<
     sharing === undefined ? noJournal : await openSeenJournal(sharing.journalPath, logger, clock);
   const state = await TrackedState.open(deps.view, clock);
   const parts = partsOf(deps, state, journal, stopping.signal);
-  const { base, owners, creates, removals, portMaps, waits, liveness, duty, mends } = parts;
+  const { base, owners, creates, removals, portMaps, waits, liveness, duty, keys, mends } = parts;
   await replaySeen(base, journal);
   await settleUnfinished(base, owners.open, deps.isOwnerGone);
   await mends.open();
   failpoint("recovery.settled");
   const mirror = await openMirror(deps, base);
+  keys.introduce();
   duty?.start();
   liveness.start();
   const endSweeping = every(clock, containerLimits.sweepMs, async () => {
@@ -101,6 +103,7 @@ export async function openContainerService(deps: ContainerServiceDeps): Promise<
       await Promise.allSettled([...creates.running, ...removals.running]);
       await owners.close();
       await mends.close();
+      await keys.close();
       await journal.close();
       await mirror.close();
     },
@@ -187,6 +190,7 @@ function partsOf(
   const isShared = deps.sharing !== undefined;
   const owners = new Owners({ ...base, gatewayId, isShared, stopping });
   const removals = new Removals({ ...base, calls, directory, owners, gatewayId, draining, stopping });
+  const keys = new FleetKeys({ ...base, isShared, ownPublicKey: deps.ownPublicKey });
   const creates = new Creates({
     ...base,
     calls,
@@ -196,7 +200,7 @@ function partsOf(
     journal,
     newIntentId: newId,
     gatewayId,
-    ownPublicKey: deps.ownPublicKey,
+    keys,
     draining,
     stopping,
   });
@@ -211,7 +215,7 @@ function partsOf(
   const liveness = new Liveness({ ...base, lookAtPort, directory, random, intervalMs, mayFlip });
   const portMaps = new PortMaps({ state, calls, directory, draining });
   return {
-    ...{ state, directory, base, owners, creates, removals },
+    ...{ state, directory, base, owners, creates, removals, keys },
     ...{ groups, watches, waits, liveness, duty, portMaps, mends },
   };
 }

@@ -285,6 +285,7 @@ function namedSubject(key: string, value: RecordValue): (Subject & { readonly na
     case "lineage":
     case "heartbeat":
     case "duty":
+    case "gatewayKeys":
       return undefined;
   }
 }

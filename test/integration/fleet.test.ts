@@ -71,6 +71,25 @@ describe("two gateways on one Redis", () => {
     expect((await a.api.listContainers({})).containers.map(({ id }) => id)).toEqual([kept.container!.id]);
   }, 60_000);
 
+  it("are both let in by a new container, so that either runs plugins on it", async () => {
+    const [a, b, fleet] = await aPair();
+    const keysOf = async (member: Member): Promise<readonly string[]> => {
+      const before = fleet.devnet.ledger.creates.length;
+      await member.api.createContainer(at(fleet.nodes[0]!));
+      const { query } = fleet.devnet.ledger.creates[before]!;
+      return Buffer.from(query["PublicKey"] ?? "", "base64")
+        .toString()
+        .trimEnd()
+        .split("\n");
+    };
+    // Each makes itself known as it starts, off everybody's path.
+    await eventually(async () => {
+      const [ofA, ofB] = [await keysOf(a), await keysOf(b)];
+      expect(ofA).toHaveLength(2);
+      expect(ofB).toEqual(ofA.toReversed());
+    });
+  });
+
   it("take a request_id for one, whichever of them it comes to, at once or later", async () => {
     const [a, b, fleet] = await aPair({ devnet: { containers: { createDelayMs: 300 } } });
     const request = { ...at(fleet.nodes[0]!), requestId: "one" };

@@ -20,6 +20,7 @@ import {
 import { containerLimits } from "../limits.js";
 import { groupNotFound } from "../membership.js";
 import { containerKey, nameOfKey, readGroupName } from "../names.js";
+import type { FleetKeys } from "../keys/fleet-keys.js";
 import type { NodeCalls } from "./node-calls.js";
 import { commitOutcome } from "./outcome.js";
 import type { Hold, Owners } from "../sharing/owners.js";
@@ -41,8 +42,7 @@ export interface CreatesDeps extends ChangeDeps {
   readonly newIntentId: () => string;
   /** Names this gateway among those that share the state. */
   readonly gatewayId: string;
-  /** The gateway's own public key, one line of authorized_keys. */
-  readonly ownPublicKey: () => Promise<string>;
+  readonly keys: FleetKeys;
   /** Aborted when no new work is taken. */
   readonly draining: AbortSignal;
   /** Aborted when the gateway stops. */
@@ -95,10 +95,10 @@ export class Creates {
       const preview = showIntent({ ...this.#intentOf(request, reach, group), createTimeMs: 0 });
       return { container: { ...preview, name: "", etag: "" }, access: undefined, isReplayed: false };
     }
-    const ownKey = await this.#ownKey();
+    const keyLines = await this.#keyLines();
     for (;;) {
       const begun = await this.#turns.take(requestId, () =>
-        this.#begin(this.#intentOf(request, reach, group), argumentsHash, ownKey, request),
+        this.#begin(this.#intentOf(request, reach, group), argumentsHash, keyLines, request),
       );
       if (!("outcome" in begun)) return await this.#wait(begun, signal);
       const asked = { argumentsHash, requestId, address: reach.address };
@@ -111,7 +111,7 @@ export class Creates {
   async #begin(
     intent: IntentRecord,
     argumentsHash: string,
-    ownKey: string,
+    keyLines: readonly string[],
     { keepOnNodeError }: CreateRequest,
   ): Promise<RequestRecord | Creation> {
     const hold = this.#deps.owners.hold({ kind: "intent", subject: intent.id });
@@ -127,7 +127,7 @@ export class Creates {
       if (existing !== undefined) return existing;
       isCarriedOut = true;
       failpoint("create.begun");
-      return this.#carryOut(intent, ownKey, keepOnNodeError, hold);
+      return this.#carryOut(intent, keyLines, keepOnNodeError, hold);
     } finally {
       if (!isCarriedOut) hold.release();
     }
@@ -160,7 +160,12 @@ export class Creates {
   }
 
   /** Runs a creation to its end, whoever waits for it. */
-  #carryOut(intent: IntentRecord, ownKey: string, keepsOnNodeError: boolean, hold: Hold): Creation {
+  #carryOut(
+    intent: IntentRecord,
+    keyLines: readonly string[],
+    keepsOnNodeError: boolean,
+    hold: Hold,
+  ): Creation {
     let tell!: (error: Error) => void;
     const early = new Promise<never>((_, reject) => {
       tell = reject;
@@ -168,7 +173,7 @@ export class Creates {
     // Without a request id and with nobody waiting, nobody can ever know the container.
     const isUnknowable = (): boolean => intent.requestId === "" && creation.waitingCount === 0;
     hold.markAsked();
-    const work = this.#ask(intent, orderOf(intent, ownKey), keepsOnNodeError, isUnknowable, tell);
+    const work = this.#ask(intent, orderOf(intent, keyLines), keepsOnNodeError, isUnknowable, tell);
     const creation: Creation = { result: Promise.race([work, early]), waitingCount: 0 };
     // Whoever asked may be gone: every outcome is written down, and none is an unhandled rejection.
     creation.result.catch(() => undefined);
@@ -252,10 +257,11 @@ export class Creates {
   }
 
   /** Before anything is written down: a key that cannot be used is nobody's container. */
-  async #ownKey(): Promise<string> {
+  async #keyLines(): Promise<readonly string[]> {
     try {
-      return await this.#deps.ownPublicKey();
+      return await this.#deps.keys.lines();
     } catch (cause) {
+      if ((cause as Error).name === "StoreError") throw cause;
       throw new ContainerError(
         "GATEWAY_KEY_UNUSABLE",
         "the gateway's own SSH key cannot be used; its log says why",
@@ -317,11 +323,11 @@ export class Creates {
   }
 }
 
-/** Both keys log in: the caller's, and the gateway's for plugins. */
-function orderOf({ spec }: IntentRecord, ownKey: string): ContainerOrder {
+/** Each of the keys logs in: the caller's, and the gateways' for plugins. */
+function orderOf({ spec }: IntentRecord, keyLines: readonly string[]): ContainerOrder {
   const { portCount, gpu, image, baseImage, sshPublicKey } = spec;
-  const lines = sshPublicKey === "" || sshPublicKey === ownKey ? [ownKey] : [sshPublicKey, ownKey];
-  return { portCount, gpu, image, baseImage, sshPublicKey: lines.map((line) => `${line}\n`).join("") };
+  const lines = new Set(sshPublicKey === "" ? keyLines : [sshPublicKey, ...keyLines]);
+  return { portCount, gpu, image, baseImage, sshPublicKey: [...lines].map((line) => `${line}\n`).join("") };
 }
 
 function hashOf({ address }: Reach, { spec, keepOnNodeError }: CreateRequest, group: string): string {
