@@ -33,8 +33,19 @@ const { values } = parseArgs({
     backend: { type: "string", default: "" },
     /** Only the kills. */
     "kills-only": { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
   },
 });
+if (values.help) {
+  console.log(`npm run soak -- [flags]
+  --kills N          of the small process, on each kind of store; 0 = none (2000)
+  --gateway-kills N  of the whole gateway, on each kind of store (100)
+  --fleet-rounds N   of gateways that share a Redis: they, Redis and connections are killed (200)
+  --seed N           as an earlier run said it
+  --backend NAME     only this kind of store: LMDB, Redis
+  --kills-only       no planted bugs, no long suites`);
+  process.exit(0);
+}
 const seed = Number(values.seed);
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const note = (line: string): void => console.log(`[${new Date().toISOString()}] ${line}`);
@@ -46,9 +57,11 @@ const longSuites: readonly (readonly [suite: string, env: Readonly<Record<string
   ["test/integration/tracking-files-large.test.ts", { TRACKING_ENTRIES: "100000" }],
 ];
 
-note(`seed ${seed}: npm run soak -- --seed ${seed} --kills ${values.kills} repeats it`);
+const counts = ["kills", "gateway-kills", "fleet-rounds"] as const;
+const words = counts.map((name) => `--${name} ${values[name]}`).join(" ");
+note(`seed ${seed}: npm run soak -- --seed ${seed} ${words} repeats it`);
 const backends = crashBackends.filter(({ name }) => values.backend === "" || name === values.backend);
-for (const backend of backends) {
+for (const backend of values.kills === "0" ? [] : backends) {
   const lanes = availableParallelism();
   const report = await runCampaign({ backend, seed, kills: Number(values.kills), lanes, note });
   const missed = labelsOf(backend).filter((label) => !report.landings.has(label));
