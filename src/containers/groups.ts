@@ -148,7 +148,7 @@ export class Groups {
         try {
           // The members that are left when the gateway drains are for the next call.
           requireTaken(draining);
-          if (state.get("container", key) !== undefined) await removals.removeTracked(key, "NODE_CONFIRMED");
+          if (state.get("container", key) !== undefined) await removals.removeForCaller(key);
         } catch (failure) {
           error = failure;
         }

@@ -9,6 +9,7 @@ import {
   Health,
   HealthCheckResponse_ServingStatus as Status,
 } from "../../src/gen/grpc/health/v1/health_pb.js";
+import { Container_State } from "../../src/gen/p2prc/client/v1/container_pb.js";
 import { at, eventually } from "../support/container-bench.js";
 import { runCli } from "../support/cli.js";
 import { Fleet, type Member } from "../support/fleet.js";
@@ -106,6 +107,55 @@ describe("while Redis is away", () => {
     expect(without).toMatchObject({ code: 2, err: expect.stringContaining("in Redis, namespace default") });
   });
 });
+
+describe("a call that waits for what another gateway does, while Redis is away", () => {
+  it.each([
+    ["creation", { createDelayMs: 18_000 }],
+    ["removal", { removeDelayMs: 18_000 }],
+  ])("is told so after a while, without a deadline of its own: a %s", async (what, containers) => {
+    const fleet = await aFleet({ devnet: { containers } });
+    const [a, b] = [await fleet.join(), await fleet.join()];
+    const request = { ...at(fleet.nodes[0]!), requestId: "one" };
+    const call =
+      what === "creation"
+        ? ({ api }: Member): Promise<unknown> => api.createContainer(request)
+        : await removalOf(a, fleet);
+    const first = call(a).catch(() => undefined);
+    await eventually(async () => {
+      const [container] = (await b.api.listContainers({})).containers;
+      expect([Container_State.PENDING, Container_State.REMOVING]).toContain(container?.state);
+    });
+    const joined = failureOf(call(b));
+    await fleet.redis.kill();
+    const error = await joined;
+    expect([error.code, error.findDetails(ErrorInfoSchema)[0]?.reason]).toEqual([
+      Code.Unavailable,
+      "STATE_STORE_UNAVAILABLE",
+    ]);
+    await fleet.redis.startAgain();
+    await first;
+  });
+
+  it("goes on where Redis comes back in time", async () => {
+    const fleet = await aFleet({ devnet: { containers: { createDelayMs: 3_000 } } });
+    const [a, b] = [await fleet.join(), await fleet.join()];
+    const request = { ...at(fleet.nodes[0]!), requestId: "one" };
+    const first = a.api.createContainer(request);
+    await eventually(async () => expect((await listed(b)).names).toHaveLength(1));
+    const joined = b.api.createContainer(request);
+    await fleet.redis.kill();
+    await eventually(async () => expect(await healthOf(b)).toBe(Status.NOT_SERVING));
+    await fleet.redis.startAgain();
+    const [made, again] = await Promise.all([first, joined]);
+    expect([again.container!.name, again.replayed]).toEqual([made.container!.name, true]);
+    expect(fleet.devnet.ledger.creates).toHaveLength(1);
+  });
+});
+
+async function removalOf(a: Member, fleet: Fleet): Promise<(member: Member) => Promise<unknown>> {
+  const { container } = await a.api.createContainer(at(fleet.nodes[0]!));
+  return async ({ api }) => await api.removeContainer({ container: container!.name });
+}
 
 describe("a Redis that is killed and started again under traffic", () => {
   it("loses nothing that was confirmed, and no node is asked twice", async () => {

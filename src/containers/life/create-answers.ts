@@ -5,7 +5,10 @@ import type { Container, CreateResult } from "../contract.js";
 import { imageNotOffered, notRolledBack, outcomeUnknown, refused, rolledBack } from "./create-errors.js";
 import { ContainerError } from "../errors.js";
 import { intentName, nameOfKey } from "../names.js";
-import type { OutcomeRecord } from "../records.js";
+import type { OutcomeRecord, RequestRecord } from "../records.js";
+import type { ChangeDeps } from "../change.js";
+import { unlessAway } from "../sharing/away.js";
+import { untilShown } from "../sharing/until-shown.js";
 import { notTracked } from "./remove-errors.js";
 import { showAccess, showContainer, showSubject } from "../show.js";
 import type { TrackedState } from "../tracked-state.js";
@@ -62,4 +65,28 @@ export function shownResult(state: TrackedState, key: string, isReplayed: boolea
   const described = parseDockerVm(state.get("secret", key)?.dockerVm);
   const access = record === undefined ? undefined : showAccess(record, described);
   return { container, access, isReplayed };
+}
+
+/**
+ * Waits for the outcome of a creation that another gateway has under way.
+ *
+ * @returns NEVER_ASKED: it ended before its node was asked
+ * @throws {StoreError} STATE_STORE_UNAVAILABLE: the store stays away; {ContainerError} DRAINING; the signal's reason
+ */
+export async function untilSettled(
+  deps: Pick<ChangeDeps, "state" | "clock"> & { readonly stopping: AbortSignal },
+  requestId: string,
+  signal: AbortSignal,
+): Promise<RequestRecord | "NEVER_ASKED"> {
+  const { state, stopping } = deps;
+  const read = (): RequestRecord | "NEVER_ASKED" | undefined => {
+    const request = state.get("request", requestId);
+    if (request === undefined) return "NEVER_ASKED";
+    return isUnderWay(state, request.outcome) ? undefined : request;
+  };
+  return await unlessAway(
+    deps,
+    "the state cannot be reached, and another gateway carries the creation out: repeat the request_id",
+    (away) => untilShown(state, read, stopping, AbortSignal.any([signal, away])),
+  );
 }

@@ -1,12 +1,11 @@
-import { hash } from "node:crypto";
 import type { Logger } from "../../observability/logger.js";
-import { addressKey } from "../../peer-api/address.js";
 import type { ContainerOrder, StartAnswer } from "../../peer-api/contract.js";
 import { failpoint } from "../../system/failpoint.js";
 import { whileCallerStays } from "./caller.js";
 import { change, type ChangeDeps, type Draft } from "../change.js";
 import type { CallerOptions, CreateRequest, CreateResult, NodeDirectory, Reach } from "../contract.js";
-import { isUnderWay, settledAnswer, shownResult } from "./create-answers.js";
+import { isUnderWay, settledAnswer, shownResult, untilSettled } from "./create-answers.js";
+import { hashOf, orderOf } from "./create-orders.js";
 import { notRolledBack, outcomeUnknown, rolledBack } from "./create-errors.js";
 import { ContainerError } from "../errors.js";
 import {
@@ -30,7 +29,6 @@ import type { SeenJournal } from "../sharing/seen-journal.js";
 import { showIntent, toSpecRecord } from "../show.js";
 import { checkSpec } from "./spec-grammar.js";
 import { Turns } from "./turns.js";
-import { untilShown } from "../sharing/until-shown.js";
 
 export interface CreatesDeps extends ChangeDeps {
   readonly calls: NodeCalls;
@@ -305,33 +303,9 @@ export class Creates {
       return settledAnswer(this.#deps.state, outcome, asked.address);
     const creation = this.#running.get(requestId);
     if (creation !== undefined) return { ...(await this.#wait(creation, signal)), isReplayed: true };
-    const settled = await this.#settled(requestId, signal);
+    const settled = await untilSettled(this.#deps, requestId, signal);
     if (settled === "NEVER_ASKED") return settled;
     requireSame(settled, asked.argumentsHash);
     return await this.#answerAgain(settled, asked, signal);
   }
-
-  /** Waits for the outcome of a creation that another gateway has under way. */
-  async #settled(requestId: string, signal: AbortSignal): Promise<RequestRecord | "NEVER_ASKED"> {
-    const { state, stopping } = this.#deps;
-    const read = (): RequestRecord | "NEVER_ASKED" | undefined => {
-      const request = state.get("request", requestId);
-      if (request === undefined) return "NEVER_ASKED";
-      return isUnderWay(state, request.outcome) ? undefined : request;
-    };
-    return await untilShown(state, read, stopping, signal);
-  }
-}
-
-/** Each of the keys logs in: the caller's, and the gateways' for plugins. */
-function orderOf({ spec }: IntentRecord, keyLines: readonly string[]): ContainerOrder {
-  const { portCount, gpu, image, baseImage, sshPublicKey } = spec;
-  const lines = new Set(sshPublicKey === "" ? keyLines : [sshPublicKey, ...keyLines]);
-  return { portCount, gpu, image, baseImage, sshPublicKey: [...lines].map((line) => `${line}\n`).join("") };
-}
-
-function hashOf({ address }: Reach, { spec, keepOnNodeError }: CreateRequest, group: string): string {
-  const { labels, ...plain } = spec;
-  const what = ["create", addressKey(address), plain, [...labels].sort(), group, keepOnNodeError];
-  return hash("sha256", JSON.stringify(what), "base64url");
 }

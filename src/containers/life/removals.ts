@@ -1,5 +1,4 @@
 import type { RemoveAnswer } from "../../peer-api/contract.js";
-import { addressKey } from "../../peer-api/address.js";
 import { catchUp, change, type ChangeDeps, type Draft } from "../change.js";
 import type {
   CallerOptions,
@@ -11,17 +10,20 @@ import type {
 } from "../contract.js";
 import { ContainerError } from "../errors.js";
 import { failpoint } from "../../system/failpoint.js";
-import { intentName, nameOfKey, readContainerName, type TypedContainer } from "../names.js";
+import { nameOfKey, readContainerName, type TypedContainer } from "../names.js";
 import type { NodeCalls } from "./node-calls.js";
 import { commitOutcome } from "./outcome.js";
 import type { Owners } from "../sharing/owners.js";
 import type { ContainerRecord } from "../records.js";
-import { findContainer, isAt } from "../lookup.js";
+import { findContainer } from "../lookup.js";
 import { notTracked, removalRefused, removalUnknown } from "./remove-errors.js";
-import { showContainer, showIntent, showTombstone } from "../show.js";
+import { showContainer, showTombstone } from "../show.js";
 import type { Logger } from "../../observability/logger.js";
 import { whileCallerStays } from "./caller.js";
-import { requireTracked, untrack } from "./untrack.js";
+import { closeIntent } from "./closed-intents.js";
+import { requireEtag, requireTracked, untrack } from "./untrack.js";
+import { isConfirmation, removeUntracked } from "./untracked-removals.js";
+import { unlessAway } from "../sharing/away.js";
 import { untilShown } from "../sharing/until-shown.js";
 
 export interface RemovalsDeps extends ChangeDeps {
@@ -37,29 +39,38 @@ export interface RemovalsDeps extends ChangeDeps {
   readonly stopping: AbortSignal;
 }
 
+/** Ends the wait of callers while the store does not take the outcome. */
+type TellEarly = (error: Error) => void;
+
+interface Removal {
+  readonly work: Promise<RemoveResult>;
+  /** What callers wait for. */
+  readonly answer: Promise<RemoveResult>;
+}
+
 /** The end of a container's life. A removal under way is shared by all who ask for it. */
 export class Removals {
   readonly #deps: RemovalsDeps;
-  readonly #running = new Map<string, Promise<RemoveResult>>();
+  readonly #running = new Map<string, Removal>();
 
   constructor(deps: RemovalsDeps) {
     this.#deps = deps;
   }
 
   /** Removals under way, to wait for. */
-  get running(): Iterable<Promise<unknown>> {
-    return this.#running.values();
+  get running(): readonly Promise<unknown>[] {
+    return [...this.#running.values()].map(({ work }) => work);
   }
 
   /** Removes or forgets what a caller names. @throws {ContainerError} and {PeerError} */
   async remove(request: RemoveRequest, { caller, signal }: CallerOptions): Promise<RemoveResult> {
     const typed = readContainerName(request.container, "container");
     if (this.#deps.draining.aborted) throw new ContainerError("DRAINING", "the gateway is about to stop");
-    if (typed.isIntent) return await this.#closeIntent(typed, request);
+    if (typed.isIntent) return await closeIntent(this.#deps, typed, request);
     const found = await this.#find(typed);
     if (found === undefined) {
       if (caller === "operator" && !request.forgetOnly && request.etag === "") {
-        return await whileCallerStays(this.#removeUntracked(request.container, typed), signal);
+        return await whileCallerStays(removeUntracked(this.#deps, request.container, typed), signal);
       }
       throw notTracked(request.container);
     }
@@ -68,7 +79,7 @@ export class Removals {
     if (request.forgetOnly) {
       return { container: await this.#untrack(key, "FORGOTTEN", request.etag), nodeMessage: "" };
     }
-    return await whileCallerStays(this.removeTracked(key, "NODE_CONFIRMED", request.etag), signal);
+    return await whileCallerStays(this.removeForCaller(key, request.etag), signal);
   }
 
   /** A node must not be asked past a container that another gateway has just tracked. */
@@ -83,30 +94,43 @@ export class Removals {
    * Asks the node to remove a tracked container, once for all who ask meanwhile.
    *
    * @param reason what is shown of it afterwards
+   * @returns when the outcome is written down
    */
-  async removeTracked(key: string, reason: StateReason, etag = ""): Promise<RemoveResult> {
+  async removeTracked(key: string, reason: StateReason): Promise<RemoveResult> {
+    return await this.#shared(key, reason, "").work;
+  }
+
+  /** The same for a caller, who is told early that the store does not take the outcome: the removal goes on. */
+  async removeForCaller(key: string, etag = ""): Promise<RemoveResult> {
+    return await this.#shared(key, "NODE_CONFIRMED", etag).answer;
+  }
+
+  #shared(key: string, reason: StateReason, etag: string): Removal {
     const running = this.#running.get(key);
-    if (running !== undefined) return await running;
-    const removal = this.#carryOut(key, reason, etag);
-    this.#running.set(key, removal);
+    if (running !== undefined) return running;
+    let tell!: (error: Error) => void;
+    const early = new Promise<never>((_, reject) => {
+      tell = reject;
+    });
+    const work = this.#carryOut(key, reason, etag, tell);
+    const removal = { work, answer: Promise.race([work, early]) };
     // Whoever asked may be gone: a removal that fails is written down, and nobody's unhandled rejection.
-    removal.catch(() => undefined);
-    try {
-      return await removal;
-    } finally {
-      this.#running.delete(key);
-    }
+    removal.answer.catch(() => undefined);
+    this.#running.set(key, removal);
+    const forget = (): void => void this.#running.delete(key);
+    work.then(forget, forget);
+    return removal;
   }
 
   /** Removes it, or waits for the gateway that already does. */
-  async #carryOut(key: string, reason: StateReason, etag: string): Promise<RemoveResult> {
+  async #carryOut(key: string, reason: StateReason, etag: string, tell: TellEarly): Promise<RemoveResult> {
     for (;;) {
       const hold = this.#deps.owners.hold({ kind: "container", subject: key });
       try {
         const before = await this.#begin(key, etag);
         if (before !== undefined) {
           hold.markAsked();
-          return await this.#ask(key, before, reason);
+          return await this.#ask(key, before, reason, tell);
         }
       } finally {
         hold.release();
@@ -136,24 +160,30 @@ export class Removals {
     return before;
   }
 
-  async #ask(key: string, before: ContainerRecord, reason: StateReason): Promise<RemoveResult> {
+  async #ask(
+    key: string,
+    before: ContainerRecord,
+    reason: StateReason,
+    tell: TellEarly,
+  ): Promise<RemoveResult> {
     const { calls, logger, stopping } = this.#deps;
     let answer: RemoveAnswer;
     try {
       answer = await calls.remove(before, before.id);
     } catch (error) {
-      throw await this.#unanswered(key, before, error);
+      throw await this.#unanswered(tell, key, before, error);
     }
     failpoint("remove.answered");
     if (answer.kind === "removed" && !isConfirmation(answer)) {
       throw await this.#unanswered(
+        tell,
         key,
         before,
         new Error("the node answered with something else than success"),
       );
     }
     if (answer.kind === "refused") {
-      await this.#mark(key, { ...before, state: "REMOVE_FAILED", reason: "NODE_REFUSED_REMOVAL" });
+      await this.#mark(tell, key, { ...before, state: "REMOVE_FAILED", reason: "NODE_REFUSED_REMOVAL" });
       failpoint("remove.refused");
       throw removalRefused(before, answer.httpStatus);
     }
@@ -165,6 +195,7 @@ export class Removals {
         return tombstone === undefined ? untrack(draft, this.#deps, key, reason) : showTombstone(tombstone);
       },
       stopping,
+      tell,
     );
     failpoint("remove.untracked");
     logger.debug({ container: container.name }, "container removed");
@@ -179,7 +210,11 @@ export class Removals {
       if (record === undefined) return "GONE";
       return record.state === "REMOVING" ? undefined : record;
     };
-    const record = await untilShown(state, read, stopping);
+    const record = await unlessAway(
+      this.#deps,
+      "the state cannot be reached, and another gateway removes the container: call again",
+      (away) => untilShown(state, read, stopping, away),
+    );
     if (record === "GONE") {
       const tombstone = state.get("tombstone", key);
       if (tombstone === undefined) throw notTracked(nameOfKey(key));
@@ -191,17 +226,17 @@ export class Removals {
   }
 
   /** @returns what to throw */
-  async #unanswered(key: string, before: ContainerRecord, error: unknown): Promise<unknown> {
+  async #unanswered(tell: TellEarly, key: string, before: ContainerRecord, error: unknown): Promise<unknown> {
     if ((error as { wasSent?: unknown }).wasSent === false) {
-      await this.#mark(key, before);
+      await this.#mark(tell, key, before);
       return error;
     }
-    await this.#mark(key, { ...before, state: "REMOVE_FAILED", reason: "REMOVE_OUTCOME_UNKNOWN" });
+    await this.#mark(tell, key, { ...before, state: "REMOVE_FAILED", reason: "REMOVE_OUTCOME_UNKNOWN" });
     failpoint("remove.unanswered");
     return removalUnknown(before, error);
   }
 
-  async #mark(key: string, record: ContainerRecord): Promise<void> {
+  async #mark(tell: TellEarly, key: string, record: ContainerRecord): Promise<void> {
     const plan = (draft: Draft): void => {
       const current = draft.get("container", key);
       // Somebody had it forgotten meanwhile.
@@ -210,7 +245,7 @@ export class Removals {
         draft.put("container", key, { ...record, isReachable, lastSeenTimeMs });
       }
     };
-    await commitOutcome(this.#deps, plan, this.#deps.stopping);
+    await commitOutcome(this.#deps, plan, this.#deps.stopping, tell);
   }
 
   async #untrack(key: string, reason: StateReason, etag: string): Promise<Container> {
@@ -222,94 +257,4 @@ export class Removals {
     failpoint("remove.forgotten");
     return container;
   }
-
-  /** Calls the node for a container that is not tracked, as the original client does, and tells what it said. */
-  async #removeUntracked(name: string, typed: TypedContainer): Promise<RemoveResult> {
-    const { directory, calls, clock } = this.#deps;
-    const { host, port } = typed;
-    const node = port === undefined ? (host.includes(":") ? `[${host}]` : host) : addressKey({ host, port });
-    const reach = await directory.locate(node, "operator");
-    const unknown = (cause?: unknown): ContainerError =>
-      new ContainerError("REMOVE_OUTCOME_UNKNOWN", "the removal was sent, and no readable answer came", {
-        metadata: { container: name },
-        cause,
-      });
-    let answer: RemoveAnswer;
-    try {
-      answer = await calls.remove(reach, typed.id);
-    } catch (error) {
-      throw (error as { wasSent?: unknown }).wasSent === false ? error : unknown(error);
-    }
-    if (answer.kind === "removed" && !isConfirmation(answer)) throw unknown();
-    if (answer.kind === "refused") {
-      throw new ContainerError(
-        "REMOVE_FAILED",
-        "the node did not remove the container, which is not tracked",
-        {
-          metadata: { container: name, http_status: String(answer.httpStatus) },
-        },
-      );
-    }
-    const nowMs = clock.nowMs();
-    const container = showTombstone({
-      container: { ...untrackedRecord, address: reach.address, id: typed.id, createTimeMs: nowMs },
-      groups: [],
-      reason: "NODE_CONFIRMED",
-      removeTimeMs: nowMs,
-    });
-    return { container, nodeMessage: answer.message };
-  }
-
-  async #closeIntent(
-    typed: TypedContainer,
-    { forgetOnly, etag, container: name }: RemoveRequest,
-  ): Promise<RemoveResult> {
-    const closed = await change(this.#deps, (draft) => {
-      const intent = draft.get("intent", typed.id);
-      if (intent === undefined || !isAt(intent.address, typed)) throw notTracked(name);
-      const { id } = intent;
-      const shown = showIntent(intent);
-      requireEtag(shown, etag);
-      if (!forgetOnly || intent.state === "PENDING") {
-        const why =
-          intent.state === "PENDING"
-            ? "its node has not answered yet"
-            : "its id is not known: forget_only closes it";
-        throw new ContainerError("CONTAINER_UNRESOLVED", `the container cannot be removed: ${why}`, {
-          metadata: { container: intentName(intent.address, id) },
-        });
-      }
-      draft.delete("intent", id);
-      const container: Container = {
-        ...shown,
-        state: "REMOVED",
-        stateReason: "FORGOTTEN",
-        removeTimeMs: this.#deps.clock.nowMs(),
-      };
-      return { container, nodeMessage: "" };
-    });
-    failpoint("remove.closed");
-    return closed;
-  }
-}
-
-/** What every version says. A page with status 200, as a proxy shows it, is none. */
-const isConfirmation = ({ message }: RemoveAnswer): boolean => message.trim().toLowerCase() === "success";
-
-const untrackedRecord: Omit<ContainerRecord, "address" | "id" | "createTimeMs"> = {
-  isAsTyped: true,
-  spec: { portCount: 0, gpu: false, image: "", baseImage: "", sshPublicKey: "", labels: [] },
-  state: "TRACKED",
-  reason: "",
-  ports: [],
-  sshUsername: "",
-  isReachable: true,
-  lastSeenTimeMs: null,
-};
-
-function requireEtag(container: Container | undefined, etag: string): void {
-  if (etag === "" || container?.etag === etag) return;
-  throw new ContainerError("ETAG_MISMATCH", "the container has changed since that etag", {
-    metadata: { container: container?.name ?? "" },
-  });
 }

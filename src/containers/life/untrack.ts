@@ -1,5 +1,6 @@
 import type { ChangeDeps, Draft } from "../change.js";
 import type { Container, StateReason } from "../contract.js";
+import { ContainerError } from "../errors.js";
 import { nameOfKey } from "../names.js";
 import type { ContainerRecord } from "../records.js";
 import { showTombstone } from "../show.js";
@@ -39,4 +40,12 @@ export function requireTracked(draft: Draft, key: string): ContainerRecord {
   const record = draft.get("container", key);
   if (record === undefined) throw notTracked(nameOfKey(key));
   return record;
+}
+
+/** @throws {ContainerError} ETAG_MISMATCH */
+export function requireEtag(container: Container | undefined, etag: string): void {
+  if (etag === "" || container?.etag === etag) return;
+  throw new ContainerError("ETAG_MISMATCH", "the container has changed since that etag", {
+    metadata: { container: container?.name ?? "" },
+  });
 }
