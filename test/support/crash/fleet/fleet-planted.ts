@@ -15,6 +15,8 @@ type Run = (world: FleetWorld, looks: number) => Promise<readonly Violation[]>;
 interface Case {
   readonly catches: InvariantName;
   readonly containers?: Partial<ContainerOptions>;
+  /** @default 2 */
+  readonly gateways?: number;
   /** Brings the bug out. Without it, there is nothing to say against what is found. */
   readonly run: Run;
 }
@@ -47,7 +49,12 @@ export const fleetCases: Readonly<Record<FleetBugName, Case>> = {
   "never rewrites its heartbeat": { catches: "I1", containers: { createDelayMs: 26_000 }, run: buildingLong },
   "repeats a creation of unknown outcome": { catches: "I2", run: killedAt("create.answered") },
   "passes over a gap in the log": { catches: "I11", run: withGap },
-  "takes a flushed state for an empty one": { catches: "I5", run: flushed },
+  "takes a flushed state for an empty one": {
+    catches: "I5",
+    // Of two, the one that does not look first finds what the other has written meanwhile.
+    gateways: 1,
+    run: flushed,
+  },
   "does not sync its local journal": { catches: "I1", run: killedAt("create.seen") },
   "does not read its local journal": { catches: "I1", run: killedAt("create.seen") },
 };
@@ -57,9 +64,9 @@ export async function fleetViolations(
   name: FleetBugName,
   bug: FleetBugName | undefined,
 ): Promise<readonly Violation[]> {
-  const { containers = {}, run } = fleetCases[name];
+  const { containers = {}, gateways = 2, run } = fleetCases[name];
   const build = await makeTestBuild();
-  const world = await FleetWorld.make({ build, gateways: 2, containers, bug });
+  const world = await FleetWorld.make({ build, gateways, containers, bug });
   try {
     await Promise.all(world.seats.map((seat) => seat.start()));
     return await run(world, bug === undefined ? 60 : 5);
