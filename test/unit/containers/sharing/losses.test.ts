@@ -150,3 +150,18 @@ describe("a container whose removal a gateway that was behind has not seen", () 
     await model.close();
   });
 });
+
+describe("a loss that no record shows", () => {
+  it("is found out by the log, which reaches back and has something else there", async () => {
+    const model = await LossModel.open(1);
+    const [gateway] = model.gateways;
+    for (const m of [0, 1]) await model.act(gateway!, { what: "group", n: 0, m });
+    model.lose(1);
+    // The second one overwrites what the first has put in the place of the lost one.
+    for (const operationId of ["one", "two"])
+      await model.store.commit({ operationId, expect: [], put: [{ key: "g/grp9", value: {} }], delete: [] });
+    await model.find(gateway!);
+    expect([...(await model.values()).keys()]).toEqual(["g/grp0", "g/grp1", "g/grp9"]);
+    await model.close();
+  });
+});
