@@ -27,7 +27,7 @@ export function createIpTableService(deps: ServiceDeps): IpTableService {
     updateIpTable: (request, options) => crawls.watch(request, options),
 
     async listNodes(page) {
-      return pages.pageOf(await table.read(), page, selfTest());
+      return await pages.pageOf(await table.read(), page, selfTest());
     },
 
     async addNode(text, replaceAll, { caller }) {
