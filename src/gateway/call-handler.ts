@@ -83,7 +83,7 @@ async function serve(
     }
   } catch (reason) {
     const { code, rawMessage } = ConnectError.from(reason);
-    const hasLeft = code === Code.Aborted || code === Code.Canceled || response.destroyed;
+    const hasLeft = code === Code.Aborted || code === Code.Canceled || response.destroyed || isCut(reason);
     const fields = { rpc: handler.requestPath, code: Code[code] };
     if (hasLeft) options.logger.debug(fields, "the client left before the end of the response");
     else options.logger.error({ ...fields, error: rawMessage }, "cannot send the response");
@@ -91,6 +91,22 @@ async function serve(
     else response.destroy();
   }
 }
+
+/** What Node says of a connection that its other side cut, or broke the rules of. */
+const cutCodes: ReadonlySet<unknown> = new Set([
+  "ECONNRESET",
+  "EPIPE",
+  "ERR_HTTP2_INVALID_STREAM",
+  "ERR_HTTP2_SESSION_ERROR",
+  "ERR_HTTP2_STREAM_ERROR",
+  "ERR_STREAM_DESTROYED",
+  "ERR_STREAM_PREMATURE_CLOSE",
+]);
+
+const isCut = (reason: unknown): boolean =>
+  [reason, (reason as { cause?: unknown }).cause].some((error) =>
+    cutCodes.has((error as { code?: unknown } | undefined)?.code),
+  );
 
 /** @returns undefined if the request has no usable authority */
 function toCall(
