@@ -14,7 +14,7 @@ import {
   type StateHome,
   writeStateHome,
 } from "../store/state-home.js";
-import { importKey } from "../store/transfer/transfer.js";
+import { importKey, outsideImports } from "../store/transfer/import-sign.js";
 import { folderId } from "../system/folder-id.js";
 
 export interface OpenStore {
@@ -53,14 +53,26 @@ export const wantedHome = ({ redis, namespace }: GatewayConfig): StateHome =>
   redis === undefined ? { backend: "embedded" } : { backend: "redis", namespace };
 
 /**
- * Opens the state of a base folder. It has one home: another one is refused, or each would know half of the containers.
+ * Finds the home of a base folder's state. There is one: another one is refused, or each would know half of the containers.
  *
- * @throws {ConfigError} the state is elsewhere; {StoreError}, {FileError}
+ * @returns undefined if it never had one
+ * @throws {ConfigError} the state is elsewhere; {FileError}
+ */
+export async function requireHome(config: GatewayConfig): Promise<StateHome | undefined> {
+  const known = await readStateHome(ownFolder(config));
+  if (known !== undefined && !isSameHome(known, wantedHome(config)))
+    throw new ConfigError(wordsOfMove(known));
+  return known;
+}
+
+/**
+ * Opens the state of a base folder for a gateway.
+ *
+ * @throws {ConfigError} the state is elsewhere, or a half of one; {StoreError}, {FileError}
  */
 export async function openStateStore(config: GatewayConfig, logger: Logger): Promise<OpenStore> {
   const home = wantedHome(config);
-  const known = await readStateHome(ownFolder(config));
-  if (known !== undefined && !isSameHome(known, home)) throw new ConfigError(wordsOfMove(known));
+  const known = await requireHome(config);
   const opened = await openHome(config, logger);
   if (known !== undefined && opened.wasMade) {
     logger.warn(
@@ -74,7 +86,7 @@ export async function openStateStore(config: GatewayConfig, logger: Logger): Pro
   }
   // The embedded state is its own sign.
   if (known === undefined && home.backend === "redis") await writeStateHome(ownFolder(config), home);
-  return opened;
+  return { ...opened, store: outsideImports(opened.store) };
 }
 
 /** Opens where the configuration wants the state, whatever the folder had before. @throws {StoreError}, {FileError} */

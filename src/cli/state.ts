@@ -6,6 +6,7 @@ import { openLogger } from "../observability/open-logger.js";
 import { exportStateOf, importStateInto } from "../app/state-transfer.js";
 import type { Command } from "commander";
 import { addConfigFlags, configFlagsOf } from "./config-flags.js";
+import { UsageError } from "./errors.js";
 import type { Surroundings } from "./surroundings.js";
 
 type Options = Readonly<Record<string, unknown>>;
@@ -23,7 +24,7 @@ export async function runStateExport(
   surroundings: Surroundings,
 ): Promise<number> {
   const { config, logger, path } = readOptions(file, options, surroundings);
-  const { recordCount, digest } = await exportStateOf(config, logger, path);
+  const { recordCount, digest } = await exportStateOf(config, logger, path, surroundings.signal);
   surroundings.output.stdout.write(`${String(recordCount)} records exported, sha256 ${digest}\n`);
   return 0;
 }
@@ -34,12 +35,15 @@ export async function runStateImport(
   surroundings: Surroundings,
 ): Promise<number> {
   const { config, logger, path } = readOptions(file, options, surroundings);
-  const { recordCount, digest } = await importStateInto(config, logger, path, options["replace"] === true);
+  const wish = { path, replaces: options["replace"] === true, signal: surroundings.signal };
+  const { recordCount, digest } = await importStateInto(config, logger, wish);
   surroundings.output.stdout.write(`${String(recordCount)} records imported, sha256 ${digest}\n`);
   return 0;
 }
 
 function readOptions(file: string, options: Options, { env, cwd, output }: Surroundings) {
+  // It is read twice, and complete or not there at all: no stream is.
+  if (file === "-") throw new UsageError("a state is moved in a file, not through a pipe: name one");
   const config = loadConfig({ flags: configFlagsOf(options), env, cwd });
   return { config, logger: openLogger("warn", output.stderr), path: resolve(cwd, file) };
 }

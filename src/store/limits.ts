@@ -40,6 +40,14 @@ export const redisLimits = {
   scanBytes: 512 * 1024,
 } as const;
 
+/** Of the file in which a state is moved. docs/limits.md lists the same rows; a test compares both ways. */
+export const transferLimits = {
+  /** One record with its key. */
+  maxLineBytes: storeLimits.maxCommitBytes,
+  /** The whole file. */
+  maxFileBytes: 4 * 1024 * 1024 * 1024,
+} as const;
+
 /** How much of the history a store keeps. */
 export interface HistoryLimits {
   readonly commits: number;

@@ -15,7 +15,7 @@ import { containerFields, groupFields } from "../../src/containers/fields.js";
 import { containerLimits } from "../../src/containers/limits.js";
 import { pluginLimits } from "../../src/plugins/limits.js";
 import { nodeFields } from "../../src/p2p/node-fields.js";
-import { redisLimits, storeLimits } from "../../src/store/limits.js";
+import { redisLimits, storeLimits, transferLimits } from "../../src/store/limits.js";
 
 /** Reads the table below a heading as rows of cells, without its two heading rows. */
 function tableBelow(file: string, heading: string, index = 0): string[][] {
@@ -83,6 +83,7 @@ describe("docs/limits.md", () => {
     expect(numbersIn(tableBelow("limits.md", "Plugins"))).toEqual(pluginLimits);
     expect(numbersIn(tableBelow("limits.md", "State"))).toEqual(storeLimits);
     expect(numbersIn(tableBelow("limits.md", "State in Redis"))).toEqual(redisLimits);
+    expect(numbersIn(tableBelow("limits.md", "Moving a state"))).toEqual(transferLimits);
     expect(numbersIn(tableBelow("limits.md", "The tracking files"))).toEqual(mirrorLimits);
     expect(numbersIn(tableBelow("limits.md", "Filters and orders"))).toEqual(filterLimits);
     expect(numbersIn(tableBelow("limits.md", "Callers"))).toEqual(defaultLimits);

@@ -1,105 +1,169 @@
 /** A whole state in one file: lines of JSON, and a digest of all of them at the end. It holds secrets (0600). */
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { createInterface } from "node:readline";
-import type { RecordValue, Snapshot } from "../contract.js";
-import { replaceFile } from "../../system/replace-file.js";
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { codeOf, FileError, FileFault } from "../../system/errors.js";
+import { absent, requireRegular } from "../../system/file-marks.js";
+import { removeTemporaries, replaceFile } from "../../system/replace-file.js";
+import type { StoredRecord } from "../contract.js";
+import { transferLimits } from "../limits.js";
+import {
+  type Batch,
+  batchesOf,
+  type FileRecord,
+  format,
+  type Head,
+  linesOf,
+  type Whole,
+} from "./file-lines.js";
 import { TransferError } from "./transfer-error.js";
 
-const format = 1;
-
-interface Head {
-  readonly p2prcState: number;
+/** A file that was found whole, and is held open. */
+export interface CheckedFile {
+  readonly digest: string;
   readonly recordCount: number;
+  /**
+   * Its records as they were when it was checked, in batches that are the same each time.
+   *
+   * @throws {TransferError} it was changed since: nothing of a batch with a change is handed out
+   */
+  batches(): AsyncIterable<Batch>;
 }
 
-export interface FileRecord {
-  readonly key: string;
-  readonly value: RecordValue;
+export interface FileOptions {
+  /** @default transferLimits */
+  readonly maxFileBytes?: number;
+  readonly signal?: AbortSignal;
 }
 
-/** Writes a state, complete or not at all. @returns its digest @throws {FileError} */
-export async function writeStateFile(path: string, { records }: Snapshot): Promise<string> {
+/** Written at once. */
+const pieceCharacters = 64 * 1024;
+
+/** Spells a state as a file has it, one line after the other; the last one is the digest of those before. */
+export function* linesOfState(
+  records: ReadonlyMap<string, StoredRecord>,
+): Generator<string, string, undefined> {
   const hash = createHash("sha256");
+  const tell = (value: unknown): string => {
+    const line = `${JSON.stringify(value)}\n`;
+    hash.update(line);
+    return line;
+  };
+  yield tell({ p2prcState: format, recordCount: records.size } satisfies Head);
+  for (const key of [...records.keys()].sort())
+    yield tell({ key, value: records.get(key)?.value ?? {} } satisfies FileRecord);
+  const digest = hash.digest("hex");
+  yield `${JSON.stringify({ sha256: digest })}\n`;
+  return digest;
+}
+
+/**
+ * Writes a state into a new file, complete or not at all.
+ *
+ * @returns its digest
+ * @throws {TransferError} the file is there already, cannot be written, or would be too large; what `signal` has
+ */
+export async function writeStateFile(
+  path: string,
+  records: ReadonlyMap<string, StoredRecord>,
+  { maxFileBytes = transferLimits.maxFileBytes, signal }: FileOptions = {},
+): Promise<string> {
   let digest = "";
-  async function* lines(): AsyncGenerator<string, void, undefined> {
-    const tell = (value: unknown): string => {
-      const line = `${JSON.stringify(value)}\n`;
-      hash.update(line);
-      return line;
-    };
-    yield tell({ p2prcState: format, recordCount: records.size } satisfies Head);
-    for (const key of [...records.keys()].sort()) {
+  async function* pieces(): AsyncGenerator<string, void, undefined> {
+    const lines = linesOfState(records);
+    let byteCount = 0;
+    let piece = "";
+    for (;;) {
+      const { done, value } = lines.next();
+      if (done === true) {
+        digest = value;
+        break;
+      }
+      const lineBytes = Buffer.byteLength(value);
+      byteCount += lineBytes;
+      if (lineBytes > transferLimits.maxLineBytes) throw new FileFault("a record is too large for a file");
+      if (byteCount > maxFileBytes)
+        throw new FileFault(`it would be larger than ${String(maxFileBytes)} bytes`);
+      piece += value;
+      if (piece.length < pieceCharacters) continue;
       // A turn of its own for each: nothing else waits for a large state.
-      yield await Promise.resolve(tell({ key, value: records.get(key)?.value ?? {} } satisfies FileRecord));
+      yield await Promise.resolve(piece);
+      piece = "";
     }
-    digest = hash.digest("hex");
-    yield `${JSON.stringify({ sha256: digest })}\n`;
+    yield piece;
   }
-  await replaceFile(path, lines(), { mode: 0o600 });
-  return digest;
-}
-
-/** Checks a file from its first line to its digest. @returns the digest @throws {TransferError} it is none, or damaged */
-export async function checkStateFile(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  let recordCount = -2;
-  let expectedCount = 0;
-  let told: unknown;
-  let digest = "";
-  for await (const line of linesOf(path)) {
-    if (told !== undefined) throw damaged("lines behind its digest");
-    const value = parse(line);
-    if (recordCount === -2) {
-      const { p2prcState, recordCount: count } = value as Partial<Head>;
-      if (p2prcState !== format || typeof count !== "number")
-        throw damaged("it is no state, or one of another version");
-      expectedCount = count;
-      recordCount = -1;
-    }
-    told = (value as { sha256?: unknown }).sha256;
-    if (told !== undefined) {
-      digest = hash.digest("hex");
-      continue;
-    }
-    hash.update(`${line}\n`);
-    recordCount += 1;
-  }
-  if (told === undefined) throw damaged("its end is missing");
-  if (told !== digest || recordCount !== expectedCount) throw damaged("its digest is another one");
-  return digest;
-}
-
-/** Reads the records of a file that was checked. */
-export async function* readStateFile(path: string): AsyncGenerator<FileRecord, void, undefined> {
-  for await (const line of linesOf(path)) {
-    const { key, value } = parse(line) as Partial<FileRecord>;
-    if (key !== undefined && value !== undefined) yield { key, value };
-  }
-}
-
-async function* linesOf(path: string): AsyncGenerator<string, void, undefined> {
-  const input = createReadStream(path, "utf8");
+  // What an export that was killed has left holds secrets.
+  await removeTemporaries(path);
   try {
-    for await (const line of createInterface({ input, crlfDelay: Infinity })) yield line;
+    const options = { mode: 0o600, expectedMark: absent, ...(signal === undefined ? {} : { signal }) };
+    const mark = await replaceFile(path, pieces(), options);
+    if (mark === undefined) throw new TransferError(`${path} is there already`);
+    return digest;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    throw new TransferError(`the file cannot be read (${code})`, { cause: error });
-  } finally {
-    input.destroy();
+    signal?.throwIfAborted();
+    if (!(error instanceof FileError)) throw error;
+    const why = error.failure === "FULL" ? `the disk is full (${error.why})` : error.why;
+    throw new TransferError(`${path} was not written: ${why}`, { cause: error });
   }
 }
 
-function parse(line: string): unknown {
+/**
+ * Opens a file, checks it from its first line to its digest, and lends it to `use`.
+ *
+ * @throws {TransferError} it is none, or damaged; what `signal` has; what `use` throws
+ */
+export async function withStateFile<T>(
+  path: string,
+  use: (file: CheckedFile) => Promise<T>,
+  { maxFileBytes = transferLimits.maxFileBytes, signal }: FileOptions = {},
+): Promise<T> {
+  const handle = await openFile(path, maxFileBytes);
   try {
-    const value = JSON.parse(line) as unknown;
-    if (typeof value === "object" && value !== null) return value;
-  } catch {
-    // Below: the error would quote the line.
+    const read = (): AsyncGenerator<Batch, Whole, undefined> => batchesOf(linesOf(handle, signal));
+    const digests: string[] = [];
+    const first = read();
+    for (;;) {
+      const { done, value } = await first.next();
+      if (done !== true) digests.push(value.digest);
+      else return await use({ ...value, batches: () => sameAgain(read(), digests) });
+    }
+  } finally {
+    await handle.close();
   }
-  throw damaged("a line is no JSON");
 }
 
-const damaged = (why: string): TransferError =>
-  new TransferError(`the file is damaged: ${why}; nothing was imported`);
+async function openFile(path: string, maxFileBytes: number): Promise<FileHandle> {
+  let handle: FileHandle | undefined;
+  try {
+    // Opening a pipe must not wait for its other end.
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stats = await handle.stat();
+    requireRegular(stats);
+    if (stats.size > maxFileBytes) throw new FileFault(`it is larger than ${String(maxFileBytes)} bytes`);
+    return handle;
+  } catch (error) {
+    await handle?.close();
+    const why = error instanceof FileFault ? error.message : (codeOf(error) ?? String(error));
+    throw new TransferError(`${path} cannot be read: ${why}`, { cause: error });
+  }
+}
+
+async function* sameAgain(
+  batches: AsyncIterable<Batch>,
+  digests: readonly string[],
+): AsyncGenerator<Batch, void, undefined> {
+  let index = 0;
+  try {
+    for await (const batch of batches) {
+      if (batch.digest !== digests[index]) throw changed();
+      index += 1;
+      yield batch;
+    }
+  } catch (error) {
+    throw error instanceof TransferError ? changed() : error;
+  }
+  if (index !== digests.length) throw changed();
+}
+
+const changed = (): TransferError =>
+  new TransferError("the file has changed since it was checked; nothing that is new in it was imported");

@@ -1,12 +1,9 @@
 /** Moves a whole state from one backend to another, by way of a file. */
-import { randomUUID } from "node:crypto";
-import type { Commit, Revision, StateStore } from "../contract.js";
+import type { StateStore, StoredRecord } from "../contract.js";
 import { storeLimits } from "../limits.js";
-import { checkStateFile, type FileRecord, readStateFile, writeStateFile } from "./state-file.js";
+import { importKey, ImportSign } from "./import-sign.js";
+import { type CheckedFile, linesOfState, type FileOptions, writeStateFile } from "./state-file.js";
 import { TransferError } from "./transfer-error.js";
-
-/** Stands in a state while an import into it is not finished. */
-export const importKey = "x/import";
 
 export interface Transferred {
   readonly recordCount: number;
@@ -14,101 +11,116 @@ export interface Transferred {
   readonly digest: string;
 }
 
-/** Half of what a commit may hold: keys are counted as well. */
-const batchBytes = storeLimits.maxCommitBytes / 2;
-/** Fewer than a commit may have: the sign of the import is one more. */
-const batchCount = 500;
+export interface ImportOptions {
+  /** Whether a state that is not empty is given up. @default false */
+  readonly replaces?: boolean;
+  /** Called when every record is there, before the state is opened to gateways. */
+  readonly onWhole?: () => Promise<void>;
+  /** Ends the import between two commits: repeated, it goes on. */
+  readonly signal?: AbortSignal;
+}
 
-/** Writes a state into a file. @throws {TransferError}, {StoreError}, {FileError} */
-export async function exportState(store: StateStore, path: string): Promise<Transferred> {
-  const snapshot = await store.load();
-  if (snapshot.records.has(importKey)) throw new TransferError("an import into this state is not finished");
-  return { recordCount: snapshot.records.size, digest: await writeStateFile(path, snapshot) };
+/** Deletes of one commit: fewer than it may have, and of values that fit its change set. */
+const maxDeletes = 500;
+const maxDeletedBytes = storeLimits.maxReplacedBytes / 2;
+
+/** In the sign: what was there before is not gone yet. A repetition must not take it for imported. */
+const emptying = -1;
+
+/** Writes a state, as of one commit, into a new file. @throws {TransferError}, {StoreError}; what `signal` has */
+export async function exportState(
+  store: StateStore,
+  path: string,
+  options: FileOptions = {},
+): Promise<Transferred> {
+  const { records } = await store.load();
+  if (records.has(importKey)) throw new TransferError("an import into this state is not finished");
+  return { recordCount: records.size, digest: await writeStateFile(path, records, options) };
 }
 
 /**
- * Brings a file into an empty state. One that was cut short goes on where it was.
+ * Brings a file into an empty state. One that was cut short goes on where it was; one that was done does nothing.
  *
- * @param replaces whether a state that is not empty is given up
- * @throws {TransferError} the file is damaged, or the state is not empty; {StoreError}
+ * @throws {TransferError} the file has changed, or the state is not empty; {StoreError}; what `signal` has
  */
-export async function importState(store: StateStore, path: string, replaces: boolean): Promise<Transferred> {
-  const digest = await checkStateFile(path);
-  const sign = await begin(store, digest, replaces);
-  let recordCount = 0;
-  for await (const records of batchesOf(path)) {
-    recordCount += records.length;
-    if (recordCount <= sign.doneCount) continue;
-    await sign.commit({ put: records, doneCount: recordCount });
+export async function importState(
+  store: StateStore,
+  file: CheckedFile,
+  { replaces = false, onWhole, signal }: ImportOptions = {},
+): Promise<Transferred> {
+  const { digest, recordCount } = file;
+  const { records } = await store.load();
+  if (recordCount > 0 && records.size === recordCount && digestOf(records) === digest) {
+    await onWhole?.();
+    return { recordCount, digest };
   }
+  const sign = await begin(store, records, { digest, replaces, signal });
+  for await (const { records: put, bytes, doneCount } of file.batches()) {
+    if (doneCount <= sign.doneCount) continue;
+    signal?.throwIfAborted();
+    await sign.commit({ put, bytes, doneCount });
+  }
+  await onWhole?.();
   await sign.end();
   return { recordCount, digest };
 }
 
-async function begin(store: StateStore, digest: string, replaces: boolean): Promise<ImportSign> {
-  const { records } = await store.load();
+type Records = ReadonlyMap<string, StoredRecord>;
+
+async function begin(
+  store: StateStore,
+  records: Records,
+  wish: { readonly digest: string; readonly replaces: boolean; readonly signal: AbortSignal | undefined },
+): Promise<ImportSign> {
+  const { digest, replaces, signal } = wish;
   const known = records.get(importKey);
-  if (known?.value["sha256"] === digest)
-    return new ImportSign(store, digest, Number(known.value["doneCount"]), known.revision);
-  const sign = new ImportSign(store, digest, 0, known?.revision);
-  const old = [...records.keys()].filter((key) => key !== importKey);
-  if (old.length > 0 && !replaces) {
-    const what = known === undefined ? "is not empty" : "holds a part of another import";
-    throw new TransferError(`the state ${what} (${String(old.length)} records): --replace gives it up`);
+  const doneCount = known?.value["doneCount"];
+  if (known?.value["sha256"] === digest && typeof doneCount === "number" && doneCount >= 0)
+    return new ImportSign(store, digest, doneCount, known.revision);
+  const sign = new ImportSign(store, digest, emptying, known?.revision);
+  const requireEmpty = (there: Records): void => {
+    const count = there.size - (there.has(importKey) ? 1 : 0);
+    if (count === 0 || replaces) return;
+    const what = known === undefined ? "is not empty" : "holds a part of an import";
+    throw new TransferError(`the state ${what} (${String(count)} records): --replace gives it up`);
+  };
+  requireEmpty(records);
+  await sign.commit({ doneCount: emptying });
+  // From here on no gateway commits; what one did since the first look is not given up unasked.
+  const { records: old } = await store.load();
+  try {
+    requireEmpty(old);
+  } catch (error) {
+    await sign.end();
+    throw error;
   }
-  for (let index = 0; index < old.length || index === 0; index += batchCount)
-    await sign.commit({ delete: old.slice(index, index + batchCount), doneCount: 0 });
+  for (const keys of deletesOf(old)) {
+    signal?.throwIfAborted();
+    await sign.commit({ delete: keys, doneCount: emptying });
+  }
+  sign.doneCount = 0;
   return sign;
 }
 
-/** The sign of an import, which each of its commits rewrites: who comes in between ends it. */
-class ImportSign {
-  readonly #store: StateStore;
-  readonly #digest: string;
-  #revision: Revision | undefined;
-  doneCount: number;
-
-  constructor(store: StateStore, digest: string, doneCount: number, revision: Revision | undefined) {
-    this.#store = store;
-    this.#digest = digest;
-    this.doneCount = doneCount;
-    this.#revision = revision;
+function* deletesOf(records: Records): Generator<readonly string[], void, undefined> {
+  let [keys, bytes]: [string[], number] = [[], 0];
+  for (const { key, value } of records.values()) {
+    if (key === importKey) continue;
+    const more = Buffer.byteLength(JSON.stringify(value));
+    if (keys.length === maxDeletes || (keys.length > 0 && bytes + more > maxDeletedBytes)) {
+      yield keys;
+      [keys, bytes] = [[], 0];
+    }
+    keys.push(key);
+    bytes += more;
   }
-
-  async commit(
-    changes: Partial<Pick<Commit, "put" | "delete">> & { readonly doneCount: number },
-  ): Promise<void> {
-    const { put = [], doneCount } = changes;
-    const sign = { key: importKey, value: { sha256: this.#digest, doneCount } };
-    await this.#commit([...put, sign], changes.delete ?? []);
-    this.doneCount = doneCount;
-  }
-
-  async end(): Promise<void> {
-    await this.#commit([], [importKey]);
-  }
-
-  async #commit(put: Commit["put"], deleted: readonly string[]): Promise<void> {
-    const expect = [{ key: importKey, revision: this.#revision }];
-    const result = await this.#store.commit({ operationId: randomUUID(), expect, put, delete: deleted });
-    if (result.kind === "conflict") throw new TransferError("another import into this state came in between");
-    this.#revision = result.revision;
-  }
+  if (keys.length > 0) yield keys;
 }
 
-/** The same for the same file, however often it is read. */
-async function* batchesOf(path: string): AsyncGenerator<readonly FileRecord[], void, undefined> {
-  let batch: FileRecord[] = [];
-  let byteCount = 0;
-  for await (const record of readStateFile(path)) {
-    const bytes = record.key.length + Buffer.byteLength(JSON.stringify(record.value));
-    if (batch.length > 0 && (batch.length === batchCount || byteCount + bytes > batchBytes)) {
-      yield batch;
-      batch = [];
-      byteCount = 0;
-    }
-    batch.push(record);
-    byteCount += bytes;
+function digestOf(records: Records): string {
+  const lines = linesOfState(records);
+  for (;;) {
+    const { done, value } = lines.next();
+    if (done === true) return value;
   }
-  if (batch.length > 0) yield batch;
 }
