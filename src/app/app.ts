@@ -76,8 +76,10 @@ export async function openApp({ config, logger, listen }: AppOptions): Promise<A
     state.onStanding((isBehind) => gateway.setServing(!isBehind && !draining.signal.aborted));
     opening.resolve(state);
   } catch (error) {
+    draining.abort();
     opening.reject(error);
     await gateway.close(0);
+    await ipTable.close();
     throw error;
   }
   const opened = state;

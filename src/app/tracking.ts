@@ -42,13 +42,21 @@ export async function openState(
   ipTable: IpTableService,
   draining: AbortSignal,
 ): Promise<OpenState> {
-  const ownKey = ownKeyOf(config, logger);
   const opened = await openStateStore(config, logger);
   const { store, stats } = opened;
+  const ownKey = ownKeyOf(config, logger);
+  // Made at the first start, beside everything else. Nobody may be waiting when that fails.
+  const made = ownKey().catch(() => undefined);
   let view: RecordView | undefined;
+  let containers: ContainerService | undefined;
+  const close = async (): Promise<void> => {
+    await view?.close();
+    await store.close();
+    await made;
+  };
   try {
     view = await RecordView.open(store, logger, systemClock, hasKnownEnd);
-    const containers = await openContainerService({
+    containers = await openContainerService({
       ...partsOf(opened, config),
       view,
       clock: systemClock,
@@ -60,13 +68,7 @@ export async function openState(
       livenessIntervalMs: config.lookIntervalSeconds * 1_000,
       newId: () => uuidv7(),
       ownPublicKey: async () => (await ownKey()).publicKeyLine,
-      trackingFiles: {
-        containersPath: config.original.trackContainersPath,
-        groups: config.original.groupTrackContainersNames ?? {
-          path: config.original.groupTrackContainersPath,
-        },
-        ledgerPath: join(config.baseDir, ".p2prc", "tracking.side.json"),
-      },
+      trackingFiles: trackingFilesOf(config),
       acceptsLoss: config.acceptLoss,
       draining,
     });
@@ -82,17 +84,22 @@ export async function openState(
       standing: standingOf(opened, shown),
       onStanding: (tell) => void shown.onStanding(tell),
       async close() {
-        await shown.close();
-        await store.close();
+        await close();
         counters.close();
       },
     };
   } catch (error) {
-    await view?.close();
-    await store.close();
+    await containers?.close();
+    await close();
     throw error;
   }
 }
+
+const trackingFilesOf = ({ baseDir, original }: GatewayConfig) => ({
+  containersPath: original.trackContainersPath,
+  groups: original.groupTrackContainersNames ?? { path: original.groupTrackContainersPath },
+  ledgerPath: join(baseDir, ".p2prc", "tracking.side.json"),
+});
 
 const standingOf =
   ({ home, stats }: OpenStore, view: RecordView) =>
@@ -163,6 +170,5 @@ function ownKeyOf({ baseDir, original }: GatewayConfig, logger: Logger): () => P
       throw error;
     }
   };
-  ownKey().catch(() => undefined);
   return ownKey;
 }
