@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Commit, Revision, Snapshot, StateStore } from "./contract.js";
+import type { Commit, RecordValue, Revision, Snapshot, StateStore } from "./contract.js";
 import { storeLimits } from "./limits.js";
 import { type Past, planRescue, type Rescue, type RescueRules } from "./rescue.js";
 import { markKey, type MarkValue, readMarks, turnKey, writeMark } from "./rescue-marks.js";
@@ -70,7 +70,7 @@ async function carryOut(store: StateStore, rescue: Rescue, attempt: Attempt): Pr
   let turn = now.records.get(turnKey)?.revision;
   for (let rest = rescue; ; ) {
     if (options.isOver?.() === true) return true;
-    const batch = firstBatch(rest, options.batchCount ?? batchCount);
+    const batch = firstBatch(rest, now, options.batchCount ?? batchCount);
     const isDone = batch.length === rest.length;
     const result = await store.commit({
       operationId: randomUUID(),
@@ -109,11 +109,15 @@ const oldMarks = ({ now, mark: { timeMs } }: Attempt): readonly string[] =>
     .slice(0, storeLimits.maxOperations / 4)
     .map(({ key }) => key);
 
-function firstBatch(rescue: Rescue, maxCount: number): Rescue {
+/** What a commit replaces counts as well: it has a limit of its own, which is larger. */
+function firstBatch(rescue: Rescue, { records }: Snapshot, maxCount: number): Rescue {
   let byteCount = 0;
   const end = rescue.findIndex(({ key, value }, index) => {
-    byteCount += key.length + (value === undefined ? 0 : Buffer.byteLength(JSON.stringify(value)));
+    byteCount += key.length + sizeOf(value) + sizeOf(records.get(key)?.value);
     return index === maxCount || (index > 0 && byteCount > batchBytes);
   });
   return end === -1 ? rescue : rescue.slice(0, end);
 }
+
+const sizeOf = (value: RecordValue | undefined): number =>
+  value === undefined ? 0 : Buffer.byteLength(JSON.stringify(value));

@@ -38,6 +38,8 @@ interface Waiter {
 /** How long to wait before a store that failed is asked again, in milliseconds. Doubles. */
 const firstRetryMs = 100;
 const lastRetryMs = 1_000;
+/** The same before all of it is read anew. */
+const lastReadMs = 5_000;
 
 /** All records of a store in memory, as of some commit, following it. Indexes are for listeners to keep. */
 export class RecordView {
@@ -186,10 +188,14 @@ export class RecordView {
         }
       } catch (error) {
         if (this.#isClosed()) return;
-        if (await this.#resync(error)) continue;
+        const isLost = error instanceof StoreError && error.reason === "REVISION_COMPACTED";
+        if (isLost && (await this.#resync(error))) continue;
+        if (!isLost) this.#outages.failed(error, "the state store does not answer; the view stays as it is");
         this.#setBehind(this.#behindSinceMs ?? this.#heardMs());
         await this.#pause(retryMs);
-        retryMs = (await this.#answers()) ? firstRetryMs : Math.min(retryMs * 2, lastRetryMs);
+        // One that answers, and cannot be read anew, is not back: to read all of it again and again would wear it out.
+        const isBack = !isLost && (await this.#answers());
+        retryMs = isBack ? firstRetryMs : Math.min(retryMs * 2, isLost ? lastReadMs : lastRetryMs);
       }
     }
   }
@@ -231,15 +237,10 @@ export class RecordView {
     this.#show(revision, { kind: "changed", changeSet });
   }
 
-  /** Reads the store anew if that is what a failure asks for. */
-  async #resync(failure: unknown): Promise<boolean> {
-    const { reason, metadata } = failure instanceof StoreError ? failure : {};
-    if (reason !== "REVISION_COMPACTED") {
-      this.#outages.failed(failure, "the state store does not answer; the view stays as it is");
-      return false;
-    }
+  /** Reads the store anew. */
+  async #resync({ metadata }: StoreError): Promise<boolean> {
     try {
-      const { now, isAnotherPast } = await this.#loadWhole(metadata?.["oldest"]);
+      const { now, isAnotherPast } = await this.#loadWhole(metadata["oldest"]);
       if (this.#isClosed()) return true;
       const { records, revision } = now;
       if (isAnotherPast) this.#seen.beginAnew();

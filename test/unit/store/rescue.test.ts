@@ -3,6 +3,9 @@ import { randomUUID } from "node:crypto";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { silentLogger } from "../../../src/observability/logger.js";
 import type { RecordValue, StoredRecord } from "../../../src/store/contract.js";
+import { storeLimits } from "../../../src/store/limits.js";
+import { loadRescued } from "../../../src/store/rescue-work.js";
+import { StoreError } from "../../../src/store/errors.js";
 import { isOfRescue } from "../../../src/store/rescue-marks.js";
 import { RecordView } from "../../../src/store/view.js";
 import { FakeClock, settle } from "../../support/fake-clock.js";
@@ -68,6 +71,28 @@ describe("a store that has lost what it confirmed", () => {
     for (const one of shown) expect(one).toEqual(whole);
   });
 
+  it("that takes no writes is read again only now and then, and counts as away until it takes them", async () => {
+    const desk = new Desk();
+    const view = await desk.view();
+    await desk.write({ a: 1 });
+    const load = desk.store.load.bind(desk.store);
+    let loadCount = 0;
+    desk.store.load = async () => {
+      loadCount += 1;
+      return await load();
+    };
+    const standings: boolean[] = [];
+    view.onStanding((isBehind) => standings.push(isBehind));
+    desk.store.failure = new StoreError("STATE_READ_ONLY", "as told");
+    desk.store.loseAfter(0);
+    await desk.clock.advance(60_000);
+    expect([standings, view.get("a")?.value]).toEqual([[false, true], { n: 1 }]);
+    expect(loadCount).toBeLessThan(20);
+    desk.store.failure = undefined;
+    await desk.clock.advance(10_000);
+    expect([standings, await desk.records()]).toEqual([[false, true, false], { a: { n: 1 } }]);
+  });
+
   it("gets back what a lagging replica lacks: what was made, changed and deleted", async () => {
     const desk = new Desk();
     const view = await desk.view();
@@ -112,4 +137,32 @@ describe("a store that has lost what it confirmed", () => {
     await desk.notice();
     expect(desk.store.commits.length).toBe(count);
   });
+});
+
+it("brings back in commits that replace no more than one may", async () => {
+  const store = new MemoryStore();
+  const text = "x".repeat(60_000);
+  const keys = Array.from({ length: 300 }, (_, n) => `s/${String(n)}`);
+  const write = async (put: readonly string[], deleted: readonly string[]): Promise<void> => {
+    const values = put.map((key) => ({ key, value: { text } }));
+    await store.commit({ operationId: randomUUID(), expect: [], put: values, delete: deleted });
+  };
+  for (const key of keys) await write([key], []);
+  const recent = new Set([...(await store.load()).records.values()].map(({ revision }) => revision));
+  await write([], keys);
+  const { records, revision: seen } = await store.load();
+  // The deletions are lost.
+  store.loseAfter(keys.length);
+  const before = store.commits.length;
+  const sizes = new Map(keys.map((key) => [key, text.length]));
+  await loadRescued(
+    store,
+    { records, seen, recent: recent.add(seen) },
+    { isAnotherPast: true, trail: [seen], nowMs: 1 },
+  );
+  expect((await store.load()).records.has("s/0")).toBe(false);
+  for (const { delete: deleted } of store.commits.slice(before))
+    expect(deleted.reduce((sum, key) => sum + (sizes.get(key) ?? 0), 0)).toBeLessThan(
+      storeLimits.maxReplacedBytes,
+    );
 });
