@@ -43,14 +43,22 @@ export async function askUntilAnswered<Reply, T>(attempt: Attempt<Reply, T>): Pr
   let pauseMs = firstPauseMs;
   let isUnknown = false;
   for (let count = 1; ; count += 1) {
+    const beganMs = clock.monotonicMs();
+    let connection = link.current;
     try {
-      return attempt.read(await attempt.ask(link.current ?? (await link.connection()), count));
+      const restMs =
+        failedMs === undefined
+          ? undefined
+          : failedMs + (isUnknown ? limits.unknownMs : limits.patienceMs) - beganMs;
+      connection ??= await connectionWithin(link, clock, restMs);
+      return attempt.read(await attempt.ask(connection, count));
     } catch (error) {
       if (error instanceof ConnectionLostError && error.wasSent) isUnknown = true;
       // A replica by now: the name may lead to another server, the connection never will.
       if (error instanceof RefusedError && error.code === "READONLY") link.drop(error);
       const limitMs = isUnknown ? limits.unknownMs : limits.patienceMs;
-      failedMs ??= clock.monotonicMs();
+      // Nobody was there all the while.
+      failedMs ??= connection === undefined ? beganMs : clock.monotonicMs();
       const isOver = clock.monotonicMs() - failedMs + pauseMs > limitMs;
       if (isOver || error instanceof StoreError || !(isUnknown || isPassing(error))) {
         throw finalError(error, isUnknown, attempt.metadata);
@@ -71,4 +79,25 @@ function finalError(
   if (!isUnknown) return failure;
   const words = `${failure.message}; what became of it is not known`;
   return new StoreError("STATE_STORE_UNAVAILABLE", words, { metadata: failure.metadata, cause: error });
+}
+
+/** @param limitMs undefined = as long as a connection may take */
+async function connectionWithin(
+  link: RedisLink,
+  clock: Clock,
+  limitMs: number | undefined,
+): Promise<RedisConnection> {
+  const connecting = link.connection();
+  if (limitMs === undefined) return await connecting;
+  let cancel = (): void => undefined;
+  const late = new Promise<never>((_, reject) => {
+    cancel = clock.after(limitMs, () =>
+      reject(new ConnectionLostError("no connection within the time left", false)),
+    );
+  });
+  try {
+    return await Promise.race([connecting, late]);
+  } finally {
+    cancel();
+  }
 }
