@@ -131,9 +131,10 @@ async function commitUntilShown(deps: ChangeDeps, draft: Draft, begun: Place): P
   for (let from = begun; ; from = state.place) {
     const committed = await draft.commit(store, operationId);
     if (committed.kind === "conflict") return committed;
+    // Said once more by a store that was read anew since: of this past, whatever its number. It may be lost as well.
     const isThere = committed.revision === first;
-    await shown(deps, committed.revision, isThere ? undefined : from);
-    if (isThere || state.place.resyncCount === from.resyncCount) return committed;
+    await shown(deps, committed.revision, isThere ? { ...from, revision: committed.revision } : from);
+    if (state.place.resyncCount === from.resyncCount) return committed;
     first = committed.revision;
   }
 }
