@@ -42,6 +42,8 @@ export const containerLimits = {
   journalKeptMs: 7 * 24 * 60 * 60_000,
   /** How often records out of date are cleared away. */
   sweepMs: 60_000,
+  /** How long a record stands without what it belongs to, after a loss, before it is taken away. */
+  orphanMs: 60_000,
   /** Items on one page. */
   maxPageSize: 1_000,
   /** Rough size of a page, in bytes: the response limit of gRPC clients is 4 MiB. */

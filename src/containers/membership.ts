@@ -92,8 +92,10 @@ export function leaveGroup(draft: Draft, groupId: string, members: readonly Memb
 /** Ends a group and every membership in it. @throws {ContainerError} GROUP_NOT_FOUND */
 export function endGroup(draft: Draft, id: string, members: readonly Member[], nowMs: number): void {
   leaveGroup(draft, id, members);
+  // Another gateway's clock may have made it later than now by ours: its end is never before its beginning.
+  const createTimeMs = draft.get("group", id)?.createTimeMs ?? nowMs;
   draft.delete("group", id);
-  draft.put("ended", id, { id, endTimeMs: nowMs });
+  draft.put("ended", id, { id, endTimeMs: Math.max(nowMs, createTimeMs) });
 }
 
 export const groupNotFound = (id: string): ContainerError =>

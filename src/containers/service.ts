@@ -95,15 +95,14 @@ export async function openContainerService(deps: ContainerServiceDeps): Promise<
       endSweeping();
       waits.close();
       await liveness.close();
-      await duty?.close();
+      // A store that is away keeps it, and must not keep the rest.
+      const layingDown = duty?.close();
       const calls = [...creates.running, ...removals.running, ...portMaps.running];
       await withinTime(clock, containerLimits.drainMs, calls);
       // What still runs is written down as it stands: UNKNOWN.
       stopping.abort();
       await Promise.allSettled([...creates.running, ...removals.running]);
-      await owners.close();
-      await mends.close();
-      await keys.close();
+      await Promise.all([layingDown, owners.close(), mends.close(), keys.close()]);
       await journal.close();
       await mirror.close();
     },

@@ -1,6 +1,7 @@
 /** Gateways that write, lag, lose their store and bring it back: the records of containers, without nodes and disks. */
 import { isDeepStrictEqual } from "node:util";
 import { change, type ChangeDeps, type Plan } from "../../src/containers/change.js";
+import { containerLimits } from "../../src/containers/limits.js";
 import { begin, settleCreated } from "../../src/containers/life/intents.js";
 import { settleAsUnknown } from "../../src/containers/life/recovery.js";
 import { untrack } from "../../src/containers/life/untrack.js";
@@ -13,7 +14,7 @@ import { TrackedState } from "../../src/containers/tracked-state.js";
 import { silentLogger } from "../../src/observability/logger.js";
 import type { RecordValue, StoredRecord } from "../../src/store/contract.js";
 import { isOfRescue, RecordView } from "../../src/store/view.js";
-import { FakeClock, settle } from "./fake-clock.js";
+import { FakeClock } from "./fake-clock.js";
 import { Seat } from "./losing-store.js";
 import { MemoryStore } from "./memory-store.js";
 import { aNodeContainer } from "./peers.js";
@@ -100,7 +101,7 @@ export class LossModel {
   async quieten(order: readonly Gateway[]): Promise<void> {
     for (let round = 0; round < 4; round += 1) {
       await Promise.all(order.map(({ mends }) => mends.look()));
-      await settle();
+      await this.clock.advance(containerLimits.sweepMs);
     }
   }
 

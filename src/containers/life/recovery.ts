@@ -8,8 +8,9 @@ import type { OpenWork, OpenWorkIndex } from "../sharing/open-work.js";
 import type { ContainerRecord } from "../records.js";
 import { keyOfRecord } from "../show.js";
 
-/** Records put right by one commit. */
+/** Records put right by one commit, at most; and bytes of them, half of what a commit may hold. */
 const batch = 200;
+const batchBytes = 1024 * 1024;
 
 /**
  * Settles what gateways left half-done when they ended: a creation that was asked for and has no outcome is UNKNOWN, a
@@ -28,7 +29,12 @@ export async function settleUnfinished(
 /** Settles what one gateway left half-done. */
 export async function settleWork(deps: ChangeDeps, works: readonly OpenWork[], owner: string): Promise<void> {
   for (const kind of ["intent", "container"] as const) {
-    for (const some of slices(works.filter((work) => work.kind === kind))) {
+    const sizeOf = ({ subject }: OpenWork): number =>
+      Buffer.byteLength(JSON.stringify(deps.state.get(kind, subject) ?? null));
+    for (const some of slices(
+      works.filter((work) => work.kind === kind),
+      sizeOf,
+    )) {
       await change(deps, (draft) => {
         for (const work of some) settleAsUnknown(draft, work, owner);
       });
@@ -124,8 +130,19 @@ async function those<T>(records: Iterable<T>, isWanted: (record: T) => boolean, 
   return found;
 }
 
-function slices<T>(all: readonly T[]): readonly (readonly T[])[] {
-  return Array.from({ length: Math.ceil(all.length / batch) }, (_, index) =>
-    all.slice(index * batch, (index + 1) * batch),
-  );
+/** @param sizeOf bytes that are written of each; absent = it is taken away */
+function slices<T>(all: readonly T[], sizeOf: (one: T) => number = () => 0): readonly (readonly T[])[] {
+  const parts: T[][] = [];
+  let byteCount = 0;
+  for (const one of all) {
+    byteCount += sizeOf(one);
+    const last = parts.at(-1);
+    if (last === undefined || last.length === batch || byteCount > batchBytes) {
+      parts.push([one]);
+      byteCount = sizeOf(one);
+    } else {
+      last.push(one);
+    }
+  }
+  return parts;
 }

@@ -64,7 +64,8 @@ export function mendGroup(draft: Draft, state: TrackedState, id: string): boolea
     id,
     leaving.map((key) => ({ key, address: { host: "", port: 0 }, id: "" })),
   );
-  if (leaving.length < memberCount) return true;
+  // Whoever is asked again and again must have done something.
+  if (leaving.length < memberCount) return !draft.isEmpty;
   draft.delete("group", id);
   return false;
 }

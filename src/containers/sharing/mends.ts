@@ -1,7 +1,10 @@
 import type { Logger } from "../../observability/logger.js";
 import { isOfRescue, type ViewUpdate } from "../../store/view.js";
+import type { Revision } from "../../store/contract.js";
+import { StoreError } from "../../store/errors.js";
 import { change, type ChangeDeps, type Draft } from "../change.js";
-import { readKey } from "../records.js";
+import { containerLimits } from "../limits.js";
+import { keyOf, readKey } from "../records.js";
 import { type Findings, findOddities } from "./findings.js";
 import {
   mendContainer,
@@ -21,15 +24,16 @@ export interface MendsDeps extends ChangeDeps {
  * state was read anew or somebody brought something back. Every gateway does; who comes second finds nothing to do.
  *
  * What is there tells of an end at once. What is not there may still be on its way, while others bring it back: an orphan
- * is judged when a later look finds the very same record alone again.
+ * is judged when a look that is late enough finds the very same record alone still.
  */
 export class Mends {
   readonly #deps: MendsDeps;
   readonly #unsubscribe: () => void;
-  #orphans: Findings["orphans"] = new Map();
+  /** Records that were alone at the last look: their revisions, and since when they are, by the monotonic clock. */
+  #orphans: ReadonlyMap<string, Orphan> = new Map();
   /** Looks to come. */
   #lookCount = 0;
-  #looking: Promise<void> | undefined;
+  #looking: Promise<void> = Promise.resolve();
   #isClosed = false;
 
   constructor(deps: MendsDeps) {
@@ -44,13 +48,12 @@ export class Mends {
   /** @throws {StoreError} */
   async open(): Promise<void> {
     this.#lookCount = looksAfterRescue;
-    await this.#look();
+    await this.#lookNext();
   }
 
-  /** Looks again, where a look is due: to be called now and then. @throws {StoreError} */
+  /** Looks again, where a look is due: to be called once in `sweepMs`. @throws {StoreError} */
   async look(): Promise<void> {
-    await this.#looking;
-    if (this.#lookCount > 0) await this.#look();
+    if (this.#lookCount > 0) await this.#lookNext();
   }
 
   async close(): Promise<void> {
@@ -60,25 +63,32 @@ export class Mends {
   }
 
   #lookSoon(): void {
-    const before = this.#looking;
-    this.#looking = (async () => {
-      await before;
-      try {
-        await this.#look();
-      } catch (error) {
-        this.#deps.logger.debug({ err: error }, "the state cannot be mended now; the next look tries again");
-      }
-    })();
+    this.#lookNext().catch((error: unknown) =>
+      this.#deps.logger.debug({ err: error }, "the state cannot be mended now; the next look tries again"),
+    );
+  }
+
+  /** One look after the other. */
+  async #lookNext(): Promise<void> {
+    const look = this.#looking.then(() => this.#look());
+    this.#looking = look.catch(() => undefined);
+    await look;
   }
 
   async #look(): Promise<void> {
     if (this.#isClosed) return;
     const { state, clock } = this.#deps;
+    const beganMs = clock.monotonicMs();
     const findings = await findOddities(state, clock);
     await this.#mend(findings);
-    for (const [key, revision] of findings.orphans)
-      if (this.#orphans.get(key) === revision) await this.#mendOrphan(key);
-    this.#orphans = findings.orphans;
+    const orphans = new Map<string, Orphan>();
+    for (const [key, revision] of findings.orphans) {
+      const before = this.#orphans.get(key);
+      const orphan = before?.revision === revision ? before : { revision, sinceMs: beganMs };
+      orphans.set(key, orphan);
+      if (beganMs - orphan.sinceMs >= containerLimits.orphanMs) await this.#mendOrphan(key);
+    }
+    this.#orphans = orphans;
     this.#lookCount -= 1;
   }
 
@@ -89,25 +99,44 @@ export class Mends {
         { containers: containers.length, groups: groups.length, intents: intents.length, left: left.length },
         "the state has records that contradict each other, as after a loss: they are mended",
       );
-    for (const key of containers) await this.#change((draft) => mendContainer(draft, key));
-    for (const [id, key] of intents) await this.#change((draft) => mendIntent(draft, id, key));
+    for (const key of containers)
+      await this.#change(keyOf.container(key), (draft) => mendContainer(draft, key));
+    for (const [id, key] of intents)
+      await this.#change(keyOf.intent(id), (draft) => mendIntent(draft, id, key));
     for (const key of left) await this.#mendOrphan(key);
-    for (const id of groups) while (await this.#change((draft) => mendGroup(draft, this.#deps.state, id)));
+    for (const id of groups)
+      while (await this.#change(keyOf.group(id), (draft) => mendGroup(draft, this.#deps.state, id)));
   }
 
   async #mendOrphan(key: string): Promise<void> {
     const { kind, subject = "" } = readKey(key) ?? {};
-    if (kind === "membership") await this.#change((draft) => mendMembership(draft, subject));
-    if (kind === "secret") await this.#change((draft) => mendSecret(draft, subject));
-    if (kind === "request") await this.#change((draft) => mendRequest(draft, subject));
+    if (kind === "membership") await this.#change(key, (draft) => mendMembership(draft, subject));
+    if (kind === "secret") await this.#change(key, (draft) => mendSecret(draft, subject));
+    if (kind === "request") await this.#change(key, (draft) => mendRequest(draft, subject));
   }
 
-  async #change<T>(plan: (draft: Draft) => T): Promise<T | undefined> {
-    return this.#isClosed ? undefined : await change(this.#deps, plan);
+  /** @param key of what is mended. One that cannot be must keep nothing else from it. @throws {StoreError} of the store */
+  async #change<T>(key: string, plan: (draft: Draft) => T): Promise<T | undefined> {
+    if (this.#isClosed) return undefined;
+    try {
+      return await change(this.#deps, plan);
+    } catch (error) {
+      if (error instanceof StoreError && error.reason !== "STATE_TOO_LARGE") throw error;
+      this.#deps.logger.warn(
+        { err: error, record: key },
+        "a record cannot be mended: it stays as it is for now",
+      );
+      return undefined;
+    }
   }
 }
 
-/** One at once, and two more a minute apart each: what is alone in both stays alone. */
+interface Orphan {
+  readonly revision: Revision;
+  readonly sinceMs: number;
+}
+
+/** One at once, and two more a minute apart: from the first to the last it is `orphanMs` at least. */
 const looksAfterRescue = 3;
 
 const isRescue = (update: ViewUpdate): boolean =>

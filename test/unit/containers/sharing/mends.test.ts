@@ -1,9 +1,11 @@
 /** What must not stand side by side, put there by hand, as older copies and later writes leave it after a loss. */
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { change } from "../../../../src/containers/change.js";
-import type { IntentRecord, TombstoneRecord } from "../../../../src/containers/records.js";
+import { containerLimits } from "../../../../src/containers/limits.js";
+import { type IntentRecord, keyOf, type TombstoneRecord } from "../../../../src/containers/records.js";
 import { Mends } from "../../../../src/containers/sharing/mends.js";
 import { silentLogger } from "../../../../src/observability/logger.js";
+import { StoreError } from "../../../../src/store/errors.js";
 import { FakeClock } from "../../../support/fake-clock.js";
 import { MemoryStore } from "../../../support/memory-store.js";
 import { aContainerRecord, anIntent, openTracked, someNode, type Tracked } from "../../../support/tracked.js";
@@ -150,10 +152,19 @@ describe("a record without what it belongs to", () => {
     });
     await mends.open();
     expect([has("membership", key), has("secret", key)]).toEqual([true, true]);
+    await tracked.clock.advance(containerLimits.orphanMs);
     await mends.look();
     expect([has("membership", key), has("secret", key)]).toEqual([false, false]);
     expect(tracked.state.get("group", "grp1")?.memberCount).toBe(0);
     expect(tracked.state.get("request", "r1")?.outcome.kind).toBe("unknown");
+  });
+
+  it("stays where the later look comes too soon, however many there are", async () => {
+    await change(tracked, (draft) => draft.put("secret", key, { dockerVm: {}, ipAddressText: "" }));
+    await mends.open();
+    await tracked.clock.advance(containerLimits.orphanMs - 1);
+    await Promise.all([mends.look(), mends.look()]);
+    expect(has("secret", key)).toBe(true);
   });
 
   it("is taken away at once where that has ended", async () => {
@@ -171,9 +182,38 @@ describe("a record without what it belongs to", () => {
     await mends.open();
     await tracked.track([aContainerRecord()]);
     await change(tracked, (draft) => draft.put("group", "grp1", group("grp1", 0)));
+    await tracked.clock.advance(containerLimits.orphanMs);
     await mends.look();
     expect(tracked.state.get("membership", key)).toEqual(membershipIn("grp1"));
     expect(tracked.state.get("group", "grp1")?.memberCount).toBe(1);
+  });
+});
+
+describe("a record that cannot be mended", () => {
+  beforeEach(async () => {
+    await tracked.track([aContainerRecord()]);
+    await change(tracked, (draft) => {
+      draft.put("tombstone", key, tombstoneOf());
+      draft.put("group", "grp1", group("grp1", 3));
+    });
+    const commit = tracked.store.commit.bind(tracked.store);
+    tracked.store.commit = async (asked) => {
+      if (asked.delete.includes(keyOf.container(key))) throw failure;
+      return await commit(asked);
+    };
+  });
+  let failure: Error;
+
+  it("keeps no other one, and not the start, from it", async () => {
+    failure = new StoreError("STATE_TOO_LARGE", "as told");
+    await mends.open();
+    expect([has("container", key), tracked.state.get("group", "grp1")?.memberCount]).toEqual([true, 0]);
+  });
+
+  it("ends the look where the store is away: the next one tries again", async () => {
+    failure = new StoreError("STATE_STORE_UNAVAILABLE", "as told");
+    await expect(mends.open()).rejects.toBe(failure);
+    expect(tracked.state.get("group", "grp1")?.memberCount).toBe(3);
   });
 });
 
