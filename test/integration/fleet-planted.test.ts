@@ -8,7 +8,8 @@ describe("the checker of the crash proof", () => {
     "catches gateways of which each %s",
     async (bug) => {
       const found = await fleetViolations(bug, bug);
-      expect(found.map(({ invariant }) => invariant)).toContain(fleetCases[bug].catches);
+      const { catches } = fleetCases[bug];
+      expect(found.filter(({ invariant }) => catches.includes(invariant))).not.toEqual([]);
     },
     180_000,
   );

@@ -1,7 +1,7 @@
 /** What a creation is answered with, the first time and again. */
 import type { PeerAddress } from "../../peer-api/contract.js";
 import { parseDockerVm } from "../../peer-api/docker-vm.js";
-import type { Container, CreateResult } from "../contract.js";
+import type { Container, CreateResult, StateReason } from "../contract.js";
 import { imageNotOffered, notRolledBack, outcomeUnknown, refused, rolledBack } from "./create-errors.js";
 import { ContainerError } from "../errors.js";
 import { intentName, nameOfKey } from "../names.js";
@@ -12,6 +12,9 @@ import { untilShown } from "../sharing/until-shown.js";
 import { notTracked } from "./remove-errors.js";
 import { showAccess, showContainer, showSubject } from "../show.js";
 import type { TrackedState } from "../tracked-state.js";
+
+/** Its node has said so. One that was forgotten, or taken out of a file, may go on running. */
+const confirmedEnds: ReadonlySet<StateReason> = new Set(["ROLLED_BACK", "NODE_CONFIRMED", "CALLER_GONE"]);
 
 /** Whether the first call with a request id has not come to its end yet. */
 export function isUnderWay(state: TrackedState, outcome: OutcomeRecord): boolean {
@@ -40,10 +43,11 @@ export function settledAnswer(
       if (image !== "") throw imageNotOffered(image);
       throw refused(httpStatus, intent === "" ? undefined : intentName(address, intent));
     }
-    case "rollingBack":
-      if (state.get("container", outcome.container) !== undefined)
-        throw notRolledBack(nameOfKey(outcome.container), outcome.httpStatus);
-      throw rolledBack(nameOfKey(outcome.container), outcome.httpStatus);
+    case "rollingBack": {
+      const end = state.get("tombstone", outcome.container)?.reason ?? "";
+      const isGone = state.get("container", outcome.container) === undefined && confirmedEnds.has(end);
+      throw (isGone ? rolledBack : notRolledBack)(nameOfKey(outcome.container), outcome.httpStatus);
+    }
     case "rolledBack":
       throw rolledBack(nameOfKey(outcome.container), outcome.httpStatus);
     case "notRolledBack":

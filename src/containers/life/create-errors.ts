@@ -40,6 +40,6 @@ export const rolledBack = (container: string, httpStatus: number): ContainerErro
 export const notRolledBack = (container: string, httpStatus: number, cause?: unknown): ContainerError =>
   new ContainerError(
     "NODE_REFUSED_REQUEST",
-    "the node answered with an error, made a container all the same, and did not remove it again: it stays tracked",
+    "the node answered with an error, made a container all the same, and did not remove it again",
     { metadata: { container, http_status: String(httpStatus) }, cause },
   );

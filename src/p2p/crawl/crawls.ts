@@ -28,7 +28,8 @@ export class Crawls {
   readonly #unwritten = new Set<SharedCrawl>();
   /** The crawl that is being started: whoever joins waits for it instead of starting another. */
   #starting: Promise<SharedCrawl> | undefined;
-  #startingCount = 0;
+  /** Those that do not run yet. */
+  readonly #starts = new Set<Promise<SharedCrawl>>();
   readonly #forgetting = new Map<SharedCrawl, () => void>();
 
   constructor(deps: CrawlsDeps) {
@@ -54,6 +55,7 @@ export class Crawls {
 
   /** Ends every crawl, and resolves when what they learnt is written. */
   async close(): Promise<void> {
+    await Promise.allSettled(this.#starts);
     for (const crawl of [...this.#kept]) this.#forget(crawl);
     await Promise.all([...this.#unwritten].map((crawl) => crawl.written));
   }
@@ -92,15 +94,15 @@ export class Crawls {
 
   async #start(request: CrawlRequest, options: CallerOptions): Promise<SharedCrawl> {
     this.#makeRoom(this.#requirePlace());
-    this.#startingCount += 1;
     const starting = startingNodes(this.#deps, request.seedAddresses ?? [], options.caller).then((start) =>
       this.#open(request, start),
     );
     this.#starting = starting;
+    this.#starts.add(starting);
     try {
       return await starting;
     } finally {
-      this.#startingCount -= 1;
+      this.#starts.delete(starting);
       if (this.#starting === starting) this.#starting = undefined;
     }
   }
@@ -141,7 +143,7 @@ export class Crawls {
    */
   #requirePlace(): SharedCrawl | undefined {
     if (this.#deps.draining.aborted) throw new P2pError("DRAINING", "the gateway is shutting down");
-    if (this.#unfinished.length + this.#startingCount < crawlLimits.maxCrawls) return undefined;
+    if (this.#unfinished.length + this.#starts.size < crawlLimits.maxCrawls) return undefined;
     const paused = this.#unfinished.find((crawl) => crawl.isUnwatched);
     if (paused !== undefined) return paused;
     const message = `${crawlLimits.maxCrawls} crawls are running, and no more may`;

@@ -13,7 +13,8 @@ import { FleetWorld } from "./fleet-world.js";
 type Run = (world: FleetWorld, looks: number) => Promise<readonly Violation[]>;
 
 interface Case {
-  readonly catches: InvariantName;
+  /** One of them must be broken. */
+  readonly catches: readonly InvariantName[];
   readonly containers?: Partial<ContainerOptions>;
   /** @default 2 */
   readonly gateways?: number;
@@ -44,19 +45,23 @@ const killedAt =
   };
 
 export const fleetCases: Readonly<Record<FleetBugName, Case>> = {
-  "sends a lost commit again under another operation id": { catches: "I6", run: losingReplies },
-  "writes records before the log": { catches: "I7", run: withLogAhead },
-  "never rewrites its heartbeat": { catches: "I1", containers: { createDelayMs: 26_000 }, run: buildingLong },
-  "repeats a creation of unknown outcome": { catches: "I2", run: killedAt("create.answered") },
-  "passes over a gap in the log": { catches: "I11", run: withGap },
+  "sends a lost commit again under another operation id": { catches: ["I6", "I7"], run: losingReplies },
+  "writes records before the log": { catches: ["I7"], run: withLogAhead },
+  "never rewrites its heartbeat": {
+    catches: ["I1"],
+    containers: { createDelayMs: 26_000 },
+    run: buildingLong,
+  },
+  "repeats a creation of unknown outcome": { catches: ["I2"], run: killedAt("create.answered") },
+  "passes over a gap in the log": { catches: ["I11"], run: withGap },
   "takes a flushed state for an empty one": {
-    catches: "I5",
+    catches: ["I5"],
     // Of two, the one that does not look first finds what the other has written meanwhile.
     gateways: 1,
     run: flushed,
   },
-  "does not sync its local journal": { catches: "I1", run: killedAt("create.seen") },
-  "does not read its local journal": { catches: "I1", run: killedAt("create.seen") },
+  "does not sync its local journal": { catches: ["I1"], run: killedAt("create.seen") },
+  "does not read its local journal": { catches: ["I1"], run: killedAt("create.seen") },
 };
 
 /** @param bug absent = none: nothing must be found then */

@@ -4,6 +4,7 @@ import { change, type Plan } from "../../../../src/containers/change.js";
 import { isUnderWay, settledAnswer } from "../../../../src/containers/life/create-answers.js";
 import { begin, settleCreated } from "../../../../src/containers/life/intents.js";
 import { settleAsUnknown } from "../../../../src/containers/life/recovery.js";
+import { untrack } from "../../../../src/containers/life/untrack.js";
 import type { OutcomeRecord } from "../../../../src/containers/records.js";
 import { aNodeContainer } from "../../../support/peers.js";
 import { anIntent, openTracked, type Tracked } from "../../../support/tracked.js";
@@ -39,6 +40,13 @@ describe("a container that came with an error", () => {
     await tracked.remove(name);
     expect(isUnderWay(tracked.state, outcome())).toBe(false);
     expect(answer).toThrow(expect.objectContaining({ reason: "CREATE_ROLLED_BACK" }));
+  });
+
+  it("is not answered as rolled back where it was only forgotten: it may go on running", async () => {
+    const [[name] = [""]] = [...tracked.state.named("container")];
+    await run((draft) => untrack(draft, tracked, name, "REMOVED_FROM_FILE"));
+    expect(isUnderWay(tracked.state, outcome())).toBe(false);
+    expect(answer).toThrow(expect.objectContaining({ reason: "NODE_REFUSED_REQUEST" }));
   });
 
   it("is answered as made with an error where its gateway died before its removal came to an end", async () => {

@@ -192,3 +192,26 @@ describe("a caller's own deadline", () => {
     expect(sequences([...seen, ...rest.events]).length).toBeGreaterThan(seen.length);
   });
 });
+
+describe("the end of the gateway", () => {
+  it("waits for a crawl that was only about to begin, and for what it writes", async () => {
+    let resolve: (host: string) => void = () => undefined;
+    const resolved = new Promise<string>((done) => {
+      resolve = done;
+    });
+    const bench = new CrawlBench({ resolveName: () => resolved });
+    const reading = bench.read({ seedAddresses: ["slow.example:9000"] }, { caller: "operator" });
+    await settle();
+    let isClosed = false;
+    const closing = bench.service.close().then(() => {
+      isClosed = true;
+    });
+    await settle();
+    expect(isClosed).toBe(false);
+    resolve(anAddress(0).host);
+    await closing;
+    expect(bench.writeCount).toBe(1);
+    await bench.finish(reading);
+    expect(bench.writeCount).toBe(1);
+  });
+});
