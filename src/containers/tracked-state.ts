@@ -1,5 +1,6 @@
 import type { RecordValue, Revision, StoredRecord } from "../store/contract.js";
 import { Slices } from "../store/mirror/slices.js";
+import { StoreError } from "../store/errors.js";
 import type { RecordView, ViewListener, ViewUpdate, Place } from "../store/view.js";
 import type { Clock } from "../system/clock.js";
 import { containerName, groupName, intentName } from "./names.js";
@@ -50,7 +51,11 @@ export class TrackedState implements Records {
     this.#view = view;
   }
 
-  /** Builds the indexes, in slices: the gateway has other things to do already. */
+  /**
+   * Builds the indexes, in slices: the gateway has other things to do already.
+   *
+   * @throws {StoreError} STATE_UNREADABLE naming a record that is none of ours
+   */
   static async open(view: RecordView, clock: Clock): Promise<TrackedState> {
     const state = new TrackedState(view);
     let early: ViewUpdate[] | undefined = [];
@@ -167,9 +172,14 @@ export class TrackedState implements Records {
     for (const { key, value } of this.#view.entries()) {
       const known = readKey(key);
       this.#noteWalked(known?.kind, key, value);
-      if (known?.kind === "group") groups.push(groupName(known.subject));
-      else if (known?.kind === "membership") this.#enterGroups(known.subject, value);
-      else this.#noteSubject(key, value);
+      try {
+        if (known?.kind === "group") groups.push(groupName(known.subject));
+        else if (known?.kind === "membership") this.#enterGroups(known.subject, value);
+        else this.#noteSubject(key, value);
+      } catch (cause) {
+        const words = `the state holds a record that is none of ours: ${key}`;
+        throw new StoreError("STATE_UNREADABLE", words, { metadata: { key }, cause });
+      }
       if (slices.isOver) await slices.rest();
     }
     this.#groupNames = new SortedNames(groups);
@@ -180,8 +190,18 @@ export class TrackedState implements Records {
 
   #follow(update: ViewUpdate): void {
     const changes = update.kind === "changed" ? update.changeSet.changes : update.changes;
-    for (const { key, value, previous } of changes) this.#index(key, previous, value);
-    for (const listener of [...this.#listeners]) listener(update);
+    // One record that is none of ours, and one listener's fault, are not the others'. The view says so in the log.
+    const failures: unknown[] = [];
+    const attempt = (work: () => void): void => {
+      try {
+        work();
+      } catch (error) {
+        failures.push(error);
+      }
+    };
+    for (const { key, value, previous } of changes) attempt(() => this.#index(key, previous, value));
+    for (const listener of [...this.#listeners]) attempt(() => listener(update));
+    if (failures.length > 0) throw failures[0] as Error;
   }
 
   #index(key: string, previous: RecordValue | undefined, value: RecordValue | undefined): void {

@@ -6,6 +6,7 @@ import { TrackedState } from "../../../src/containers/tracked-state.js";
 import { silentLogger } from "../../../src/observability/logger.js";
 import { RecordView } from "../../../src/store/view.js";
 import { systemClock } from "../../../src/system/clock.js";
+import { FakeClock } from "../../support/fake-clock.js";
 import { MemoryStore } from "../../support/memory-store.js";
 import { aContainerRecord, openTracked, someNode } from "../../support/tracked.js";
 
@@ -58,4 +59,28 @@ it("shows the members of a group in the order in which they came, after each cha
   expect(state.membersOf("grp1")).toEqual([second]);
   expect(state.isMember("grp1", first)).toBe(false);
   await tracked.close();
+});
+
+it("goes on beside a record that is none of ours, and does not begin with one", async () => {
+  const tracked = await openTracked();
+  const { store, state } = tracked;
+  const heard: unknown[] = [];
+  state.subscribe(() => {
+    throw new Error("as told");
+  });
+  state.subscribe(({ kind }) => heard.push(kind));
+  const values = [
+    { key: "m/foreign", value: {} },
+    { key: "c/foreign", value: { address: null } },
+    { key: "c/ours", value: write("container", aContainerRecord({ id: "ours" })) },
+  ];
+  await store.commit({ operationId: "foreign", expect: [], put: values, delete: [] });
+  await tracked.track([aContainerRecord({ id: "next" })]);
+  const shown = ["next", "ours"].map((id) => `nodes/${someNode.host}:8088/containers/${id}`);
+  expect([state.names, heard]).toEqual([shown, ["changed", "changed"]]);
+  await tracked.close();
+  await expect(openTracked({ store, clock: new FakeClock() })).rejects.toMatchObject({
+    reason: "STATE_UNREADABLE",
+    metadata: { key: "m/foreign" },
+  });
 });
