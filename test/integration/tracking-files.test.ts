@@ -87,6 +87,31 @@ const writeForeign = async (ns: readonly number[]): Promise<void> => {
 };
 const ids = (...ns: readonly number[]): string[] => ns.map((n) => anEntry(n).id);
 
+describe("a member that others brought in, as a gateway was killed before it saved that", () => {
+  beforeEach(async () => {
+    state.track(anEntry(1), anEntry(2));
+    state.join("grp1", anEntry(1).key);
+    const first = await open();
+    await eventually(async () => expect(await readFile(singular(), "utf8")).toContain(anEntry(1).id));
+    await first.close();
+    const { TrackContainer } = await readJson<FileValue>(containersPath());
+    await writeFile(singular(), JSON.stringify({ Groups: [{ ID: "grp1", TrackContainer }] }, null, " "));
+  });
+
+  it("stays out if it left before the files were looked at again", async () => {
+    state.left.set(`grp1 ${anEntry(2).key}`, Date.now());
+    await open();
+    await eventually(async () => expect(await readFile(singular(), "utf8")).not.toContain(anEntry(2).id));
+    expect(state.group("grp1")?.memberKeys).toEqual([anEntry(1).key]);
+    expect(state.imports.flatMap(({ addedMembers }) => addedMembers)).toEqual([]);
+  });
+
+  it("comes in if it did not leave", async () => {
+    await open();
+    await eventually(() => expect(state.group("grp1")?.memberKeys).toEqual([anEntry(1).key, anEntry(2).key]));
+  });
+});
+
 describe("the first import", () => {
   it.each(["", "{}", `{"TrackContainer":null}`, undefined])("takes %j for an empty list", async (text) => {
     if (text !== undefined) await writeFile(containersPath(), text);

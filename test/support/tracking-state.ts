@@ -26,6 +26,8 @@ export class FakeTrackingState implements TrackingState {
   lineage = "first";
   readonly entries = new Map<string, TrackedEntry>();
   readonly memberships = new Map<string, Set<string>>();
+  /** When members left, as the state would say. */
+  readonly left = new Map<string, number>();
   readonly imports: ForeignChanges[] = [];
   onCommit: () => void = () => undefined;
   refusals: (changes: ForeignChanges) => ImportRefusals = () => ({});
@@ -57,6 +59,10 @@ export class FakeTrackingState implements TrackingState {
 
   isMember(groupId: string, memberKey: string): boolean {
     return this.memberships.get(groupId)?.has(memberKey) === true;
+  }
+
+  leftMs(groupId: string, memberKey: string): number | undefined {
+    return this.left.get(`${groupId} ${memberKey}`);
   }
 
   track(...entries: readonly TrackedEntry[]): void {

@@ -41,6 +41,8 @@ export interface TrackingState {
   container(key: string): TrackedEntry | undefined;
   group(id: string): GroupEntry | undefined;
   isMember(groupId: string, memberKey: string): boolean;
+  /** When a member left of late, wall clock in milliseconds since 1970; undefined = it did not, or long ago. */
+  leftMs(groupId: string, memberKey: string): number | undefined;
 }
 
 /** What other writers did to the files. */

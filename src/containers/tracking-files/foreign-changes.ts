@@ -194,7 +194,7 @@ async function mergeMembers(input: MergeInput, file: Foreign<GroupDocument>): Pr
         return input.state.isMember(groupId, memberKey);
       },
       base: input.held?.members,
-      removals: input.removals.members,
+      removals: { get: (key) => input.removals.members.get(key) ?? justLeft(input.state, key) },
       appearedMs: file.appearedMs,
     },
     // Unlike a removed container, one may well come back to a group.
@@ -207,6 +207,16 @@ async function mergeMembers(input: MergeInput, file: Foreign<GroupDocument>): Pr
     removed: keys.removed.map(membershipOf).filter(({ groupId }) => file.document.byId.has(groupId)),
     staleCount: staleCountOf(keys),
   };
+}
+
+/**
+ * One that left before we knew what the file holds: it came from there, and we were killed before that was saved. A container
+ * and a group have records of their end, a membership has none.
+ */
+function justLeft(state: TrackingState, key: string): Removal | undefined {
+  const { groupId, memberKey } = membershipOf(key);
+  const atMs = state.leftMs(groupId, memberKey);
+  return atMs === undefined ? undefined : { fingerprint: "", atMs };
 }
 
 /** With the constant fingerprint of what has no text. */

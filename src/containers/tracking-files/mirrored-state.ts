@@ -1,12 +1,14 @@
 import { addressKey } from "../../peer-api/address.js";
 import type { RecordValue } from "../../store/contract.js";
+import { mirrorLimits } from "../../store/mirror/limits.js";
 import { Slices } from "../../store/mirror/slices.js";
 import type { ViewUpdate } from "../../store/view.js";
 import type { Clock } from "../../system/clock.js";
 import { groupName } from "../names.js";
-import { readKey } from "../records.js";
+import { read, readKey } from "../records.js";
 import type { TrackedState } from "../tracked-state.js";
 import type { GroupEntry, TrackedEntry, TrackingState } from "./contract.js";
+import { membershipKey } from "./group-document.js";
 
 /** What the tracking files should say: every container whose id is known, and entries that others wrote without one. */
 export class MirroredState implements TrackingState {
@@ -15,15 +17,19 @@ export class MirroredState implements TrackingState {
   readonly #entries = new Map<string, TrackedEntry>();
   /** Keys of the entries that were imported without an id, by their intents. */
   readonly #imported = new Map<string, string>();
+  /** When members left of late, the oldest first. */
+  readonly #left = new Map<string, number>();
+  readonly #clock: Clock;
 
-  private constructor(state: TrackedState, lineage: string) {
+  private constructor(state: TrackedState, lineage: string, clock: Clock) {
     this.#state = state;
     this.lineage = lineage;
+    this.#clock = clock;
   }
 
   /** Looks at every container, in slices. @param lineage names the store */
   static async open(state: TrackedState, lineage: string, clock: Clock): Promise<MirroredState> {
-    const mirrored = new MirroredState(state, lineage);
+    const mirrored = new MirroredState(state, lineage, clock);
     const slices = new Slices(clock);
     state.subscribe((update) => mirrored.#follow(update));
     for (const [id] of state.named("intent")) mirrored.#lookAtIntent(id);
@@ -71,11 +77,32 @@ export class MirroredState implements TrackingState {
     return this.#state.isMember(groupId, memberKey);
   }
 
+  leftMs(groupId: string, memberKey: string): number | undefined {
+    return this.#left.get(membershipKey(groupId, memberKey));
+  }
+
   #follow(update: ViewUpdate): void {
-    for (const { key } of update.kind === "changed" ? update.changeSet.changes : update.changes) {
+    for (const { key, value, previous } of update.kind === "changed"
+      ? update.changeSet.changes
+      : update.changes) {
       const known = readKey(key);
+      if (known?.kind === "membership") this.#noteLeft(known.subject, previous, value);
       if (known?.kind === "container" || known?.kind === "secret") this.#lookAtContainer(known.subject);
       if (known?.kind === "intent") this.#lookAtIntent(known.subject);
+    }
+  }
+
+  #noteLeft(memberKey: string, before: RecordValue | undefined, now: RecordValue | undefined): void {
+    const nowMs = this.#clock.nowMs();
+    for (const [key, atMs] of this.#left) {
+      if (nowMs - atMs < mirrorLimits.holdMs) break;
+      this.#left.delete(key);
+    }
+    const stays = new Set(groupsIn(now));
+    for (const id of groupsIn(before)) {
+      const key = membershipKey(id, memberKey);
+      this.#left.delete(key);
+      if (!stays.has(id)) this.#left.set(key, nowMs);
     }
   }
 
@@ -114,3 +141,6 @@ export class MirroredState implements TrackingState {
     });
   }
 }
+
+const groupsIn = (membership: RecordValue | undefined): readonly string[] =>
+  membership === undefined ? [] : read("membership", membership).groups.map(({ id }) => id);

@@ -32,7 +32,7 @@ export interface KeyMerge {
   readonly hasOurs: (key: string) => boolean;
   /** What the file held last; undefined = the first import: an absence means nothing. */
   readonly base: ReadonlyMap<string, HeldEntry> | undefined;
-  readonly removals: ReadonlyMap<string, Removal>;
+  readonly removals: Pick<ReadonlyMap<string, Removal>, "get">;
   /** When their file was written, by the clock of the disk. */
   readonly appearedMs: number;
 }
