@@ -1,7 +1,7 @@
 import { FilterError, PageTokenError } from "../filter/errors.js";
 import { parseFilter } from "../filter/filter.js";
 import { parseOrder } from "../filter/order.js";
-import { type Listed, pageOf } from "../filter/pages.js";
+import { pageOf } from "../filter/pages.js";
 import type { Node, NodePage, NodePageRequest } from "./contract.js";
 import { P2pError, type P2pReason } from "./errors.js";
 import { tableLimits } from "./limits.js";
@@ -10,15 +10,22 @@ import { type NodeRecord, toNode } from "./node-record.js";
 
 type Table = ReadonlyMap<string, NodeRecord>;
 
-/** Before a node's key, in its name. */
-const namePrefix = "nodes/";
+/** A table, by name. */
+interface Sorted {
+  readonly names: readonly string[];
+  readonly byName: ReadonlyMap<string, Listed>;
+}
+
+interface Listed {
+  readonly record: NodeRecord;
+  /** How it looks to callers, unless it is ourselves. */
+  readonly shown: Node;
+}
 
 /** Pages of the table as it stands at each call. */
 export class NodePages {
   /** Sorted once for each state of the table: the next page of it then looks at no more than it needs. */
-  readonly #names = new WeakMap<Table, readonly string[]>();
-  /** How each looks to callers, unless it is ourselves. */
-  readonly #shown = new WeakMap<NodeRecord, Node>();
+  readonly #sorted = new WeakMap<Table, Sorted>();
 
   /**
    * Cuts one page out of the table: the nodes that pass the filter, in the order asked for, then by name. A page ends
@@ -35,11 +42,12 @@ export class NodePages {
     isSelf: (record: NodeRecord) => boolean,
   ): Promise<NodePage> {
     const { filter, orderBy, pageToken } = request;
-    const list: Listed<Node> = {
-      names: this.#namesOf(table),
-      get: (name) => {
-        const record = table.get(name.slice(namePrefix.length));
-        return record === undefined ? undefined : this.#show(record, isSelf(record));
+    const { names, byName } = this.#sort(table);
+    const list = {
+      names,
+      get: (name: string): Node | undefined => {
+        const listed = byName.get(name);
+        return listed !== undefined && isSelf(listed.record) ? toNode(listed.record, true) : listed?.shown;
       },
     };
     const query = {
@@ -62,23 +70,15 @@ export class NodePages {
     }
   }
 
-  #namesOf(table: Table): readonly string[] {
-    let names = this.#names.get(table);
-    if (names === undefined) {
-      names = Array.from(table.keys(), (key) => namePrefix + key).sort();
-      this.#names.set(table, names);
+  #sort(table: Table): Sorted {
+    let sorted = this.#sorted.get(table);
+    if (sorted === undefined) {
+      const listed = Array.from(table.values(), (record) => ({ record, shown: toNode(record, false) }));
+      const byName = new Map(listed.map((one) => [one.shown.name, one]));
+      sorted = { names: [...byName.keys()].sort(), byName };
+      this.#sorted.set(table, sorted);
     }
-    return names;
-  }
-
-  #show(record: NodeRecord, isSelf: boolean): Node {
-    if (isSelf) return toNode(record, true);
-    let shown = this.#shown.get(record);
-    if (shown === undefined) {
-      shown = toNode(record, false);
-      this.#shown.set(record, shown);
-    }
-    return shown;
+    return sorted;
   }
 }
 
