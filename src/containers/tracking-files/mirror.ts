@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
+import { rm, writeFile } from "node:fs/promises";
 import type { Logger } from "../../observability/logger.js";
 import { StoreError } from "../../store/errors.js";
 import { change, type ChangeDeps } from "../change.js";
@@ -21,7 +23,8 @@ export interface Mirror {
 }
 
 /**
- * Joins the state with the tracking files. An empty state waits for its import; another one serves meanwhile.
+ * Joins the state with the tracking files. An empty state waits for its import, and one whose gateway was killed for a
+ * look at them; any other serves meanwhile.
  *
  * @throws {StoreError} what was imported cannot be committed
  */
@@ -51,9 +54,13 @@ export async function openMirror(
       "READ ONLY: a tracking file cannot be read and was never imported; mend it, or start with --accept-loss",
     );
   };
+  const closedMark = `${trackingFiles.ledgerPath}.closed`;
+  const wasKilled = !(await takeAway(closedMark)) && existsSync(trackingFiles.ledgerPath);
   const opening = open();
   if (state.containerCount === 0) await opening;
-  else opening.catch((error: unknown) => logger.error({ err: error }, "the tracking files are not mirrored"));
+  // Killed between an import and the note of it: what callers take back must not come before the files are looked at.
+  else if (wasKilled) await opening.catch(() => undefined);
+  opening.catch((error: unknown) => logger.error({ err: error }, "the tracking files are not mirrored"));
   return {
     requireWritable() {
       if (obstacle === undefined) return;
@@ -67,8 +74,17 @@ export async function openMirror(
       await opening.catch(() => undefined);
       unsubscribe();
       await files?.close();
+      await writeFile(closedMark, "", { mode: 0o600 }).catch(() => undefined);
     },
   };
+}
+
+/** @returns whether it was there */
+async function takeAway(path: string): Promise<boolean> {
+  return await rm(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function lineageOf(base: ChangeDeps): Promise<string> {
