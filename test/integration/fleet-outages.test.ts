@@ -93,6 +93,22 @@ describe("while Redis is away", () => {
     await requireOneState([a], fleet.devnet);
   });
 
+  it("answers say how long it has been silent, and not since when that was noticed", async () => {
+    const fleet = await aFleet();
+    const a = await fleet.join();
+    fleet.redis.freeze();
+    const frozenMs = Date.now();
+    let [askedMs, ageMs]: [number, number | undefined] = [0, undefined];
+    for (let look = 0; look < 200 && ageMs === undefined; look += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      askedMs = Date.now();
+      ({ ageMs } = await listed(a));
+    }
+    expect(ageMs).toBeGreaterThanOrEqual(askedMs - frozenMs);
+    fleet.redis.thaw();
+    await eventually(async () => expect((await listed(a)).ageMs).toBeUndefined());
+  }, 60_000);
+
   it("no gateway starts: it says why and ends, and makes no state of its own", async () => {
     const fleet = await aFleet();
     const a = await fleet.join();

@@ -57,6 +57,9 @@ export class ImportSign {
 export function outsideImports(store: StateStore): StateStore {
   const sign = { key: importKey, revision: undefined };
   return {
+    get heardMs() {
+      return store.heardMs;
+    },
     load: async () => await store.load(),
     head: async () => await store.head(),
     get: async (key) => await store.get(key),
