@@ -1,0 +1,44 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "@jest/globals";
+import { type Mirror, openMirror } from "../../src/containers/tracking-files/mirror.js";
+import { silentLogger } from "../../src/observability/logger.js";
+import { RoomClock } from "../support/containers-room.js";
+import { MemoryStore } from "../support/memory-store.js";
+import { aContainerRecord, openTracked, type Tracked } from "../support/tracked.js";
+
+let folder: string;
+let tracked: Tracked;
+const mirrors: Mirror[] = [];
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tracking-files-"));
+  tracked = await openTracked({ store: new MemoryStore(), clock: new RoomClock() });
+  await tracked.track([aContainerRecord()]);
+});
+afterEach(async () => {
+  for (const mirror of mirrors.splice(0)) await mirror.close();
+  await tracked.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const path = (): string => join(folder, "trackcontainers.json");
+async function open(): Promise<Mirror> {
+  const trackingFiles = {
+    containersPath: path(),
+    groups: { path: join(folder, "groups.json") },
+    ledgerPath: join(folder, "side.json"),
+  };
+  return await openMirror({ trackingFiles, acceptsLoss: false }, { ...tracked, logger: silentLogger });
+}
+
+it("serves only after a look at the files where the gateway before was killed", async () => {
+  await (await open()).close();
+  // Opened and never closed, as by kill -9.
+  mirrors.push(await open());
+  const { TrackContainer: own } = JSON.parse(await readFile(path(), "utf8")) as { TrackContainer: object[] };
+  const theirs = { ID: "theirs", Container: { ID: "theirs" }, IpAddress: "203.0.113.7:8088" };
+  await writeFile(path(), JSON.stringify({ TrackContainer: [...own, theirs] }));
+  mirrors.push(await open());
+  expect([...tracked.state.named("container")].map(([, { id }]) => id).sort()).toEqual(["abc", "theirs"]);
+});
