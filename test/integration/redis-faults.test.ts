@@ -253,12 +253,13 @@ describe("Redis", () => {
 
   it("that is away for longer than the patience fails commits, and the next ones go well once it is back", async () => {
     await startServer({ appendonly: "yes" });
-    const store = await open(proxy.url, { patienceMs: 50, commitTimeoutMs: 300 });
+    // Short for a test, and long enough for a busy machine to connect in.
+    const store = await open(proxy.url, { patienceMs: 800, commitTimeoutMs: 2_000 });
     const workload = new Workload(store);
     for (let n = 0; n < 5; n += 1) await workload.increment();
     await server.kill();
     while (store.stats.isConnected) await delay(5);
-    for (let n = 0; n < 5; n += 1) expect((await workload.increment()).kind).toBe("not_done");
+    for (let n = 0; n < 2; n += 1) expect((await workload.increment()).kind).toBe("not_done");
     expect(new Set(workload.failures.map(({ reason }) => reason))).toEqual(
       new Set(["STATE_STORE_UNAVAILABLE"]),
     );

@@ -26,6 +26,13 @@ export interface Attempt<Reply, T> {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
+/** No connection was made within the time left. Only a call that failed before has so little time. */
+class TimeIsOver extends ConnectionLostError {
+  constructor() {
+    super("no connection within the time left", false);
+  }
+}
+
 const firstPauseMs = 20;
 const lastPauseMs = 500;
 
@@ -42,6 +49,7 @@ export async function askUntilAnswered<Reply, T>(attempt: Attempt<Reply, T>): Pr
   let failedMs: number | undefined;
   let pauseMs = firstPauseMs;
   let isUnknown = false;
+  let told: unknown;
   for (let count = 1; ; count += 1) {
     const beganMs = clock.monotonicMs();
     let connection = link.current;
@@ -60,8 +68,10 @@ export async function askUntilAnswered<Reply, T>(attempt: Attempt<Reply, T>): Pr
       // Nobody was there all the while.
       failedMs ??= connection === undefined ? beganMs : clock.monotonicMs();
       const isOver = clock.monotonicMs() - failedMs + pauseMs > limitMs;
+      // That the time ran out tells less than why it was waited at all.
+      if (!(error instanceof TimeIsOver)) told = error;
       if (isOver || error instanceof StoreError || !(isUnknown || isPassing(error))) {
-        throw finalError(error, isUnknown, attempt.metadata);
+        throw finalError(told, isUnknown, attempt.metadata);
       }
     }
     await new Promise<void>((resolve) => void clock.after(pauseMs, resolve));
@@ -91,9 +101,7 @@ async function connectionWithin(
   if (limitMs === undefined) return await connecting;
   let cancel = (): void => undefined;
   const late = new Promise<never>((_, reject) => {
-    cancel = clock.after(limitMs, () =>
-      reject(new ConnectionLostError("no connection within the time left", false)),
-    );
+    cancel = clock.after(limitMs, () => reject(new TimeIsOver()));
   });
   try {
     return await Promise.race([connecting, late]);

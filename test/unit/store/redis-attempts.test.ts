@@ -1,27 +1,37 @@
 /** How long Redis is asked again, where nobody answers at all. */
 import { expect, it } from "@jest/globals";
+import type { StoreError } from "../../../src/store/errors.js";
 import { askUntilAnswered } from "../../../src/store/redis/redis-attempts.js";
 import type { RedisConnection } from "../../../src/store/redis/redis-connection.js";
-import { ConnectionLostError } from "../../../src/store/redis/redis-errors.js";
+import { ConnectionLostError, RefusedError } from "../../../src/store/redis/redis-errors.js";
 import type { RedisLink } from "../../../src/store/redis/redis-link.js";
 import { FakeClock } from "../../support/fake-clock.js";
 
 const lost = (wasSent: boolean): ConnectionLostError => new ConnectionLostError("as told", wasSent);
 
-/** Asks over connections that are made as told, one after the other. @returns what became of it, once it is over */
+/**
+ * Asks over connections that are made as told, one after the other; each fails as `failure`.
+ *
+ * @returns what became of it, once it is over
+ */
 function asking(
   clock: FakeClock,
   connections: readonly (() => Promise<RedisConnection>)[],
-): { outcome: unknown } {
-  const told = { outcome: undefined as unknown };
+  failure: Error = lost(true),
+): { outcome: unknown; reason: unknown } {
+  const told: { outcome: unknown; reason: unknown } = { outcome: undefined, reason: undefined };
   let count = 0;
   const link = {
     current: undefined,
+    drop: () => undefined,
     connection: () => connections[Math.min((count += 1), connections.length) - 1]!(),
   } as unknown as RedisLink;
   const limits = { patienceMs: 10_000, unknownMs: 15_000 };
-  askUntilAnswered({ link, clock, limits, ask: () => Promise.reject(lost(true)), read: () => "" }).catch(
-    (error: unknown) => (told.outcome = (error as { metadata: { outcome: string } }).metadata.outcome),
+  askUntilAnswered({ link, clock, limits, ask: () => Promise.reject(failure), read: () => "" }).catch(
+    (error: unknown) => {
+      const { reason, metadata } = error as StoreError;
+      Object.assign(told, { reason, outcome: metadata["outcome"] });
+    },
   );
   return told;
 }
@@ -34,6 +44,15 @@ it("gives up when the time is over, though a connection is being made still", as
   expect(told.outcome).toBeUndefined();
   await clock.advance(200);
   expect(told.outcome).toBe("unknown");
+});
+
+it("names what Redis said before, when no further connection is made in time", async () => {
+  const clock = new FakeClock();
+  const never = (): Promise<RedisConnection> => new Promise(() => undefined);
+  const connected = (): Promise<RedisConnection> => Promise.resolve({} as unknown as RedisConnection);
+  const told = asking(clock, [connected, never], new RefusedError("READONLY You can't write"));
+  await clock.advance(10_100);
+  expect(told).toEqual({ reason: "STATE_READ_ONLY", outcome: "not_done" });
 });
 
 it("counts from when the first connection was begun", async () => {
