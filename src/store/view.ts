@@ -1,13 +1,14 @@
 import type { Logger } from "../observability/logger.js";
 import { type Clock, systemClock } from "../system/clock.js";
+import { pause } from "../system/pause.js";
 import type { ChangeSet, RecordChange, Revision, StateStore, StoredRecord } from "./contract.js";
 import { StoreError } from "./errors.js";
 import type { EndRule } from "./rescue.js";
 import { loadRescued, type Rescued } from "./rescue-work.js";
-import { OutageLog } from "./outage-log.js";
 import { numberOfRevision } from "./revision.js";
 import { differenceOf } from "./difference.js";
 import { SeenRevisions } from "./seen-revisions.js";
+import { Standing } from "./standing.js";
 
 /** Whether a record tells of somebody bringing back what the store has lost; it is nobody's own. */
 export { isOfRescue } from "./rescue-marks.js";
@@ -46,7 +47,7 @@ export class RecordView {
   readonly #store: StateStore;
   readonly #logger: Logger;
   readonly #clock: Clock;
-  readonly #outages: OutageLog;
+  readonly #standing: Standing;
   readonly #hasKnownEnd: EndRule | undefined;
   readonly #listeners = new Set<ViewListener>();
   readonly #waiters = new Set<Waiter>();
@@ -55,8 +56,6 @@ export class RecordView {
   #revision: Revision;
   readonly #seen = new SeenRevisions();
   #resyncCount = 0;
-  #behindSinceMs: number | undefined;
-  readonly #standingListeners = new Set<(isBehind: boolean) => void>();
   #following: Promise<void> | undefined;
 
   private constructor(
@@ -71,7 +70,7 @@ export class RecordView {
     this.#store = store;
     this.#logger = logger;
     this.#clock = clock;
-    this.#outages = new OutageLog(logger, clock);
+    this.#standing = new Standing(logger, clock);
     this.#records = records;
     this.#revision = revision;
     this.#seen.add(revision);
@@ -110,15 +109,12 @@ export class RecordView {
 
   /** Since when nothing was heard of the store, wall clock in milliseconds since 1970; undefined while it answers. */
   get behindSinceMs(): number | undefined {
-    return this.#behindSinceMs;
+    return this.#standing.behindSinceMs;
   }
 
   /** Tells at once, and each time that it changes, whether the store does not answer. @returns what ends it */
   onStanding(listener: (isBehind: boolean) => void): () => void {
-    const own = (isBehind: boolean): void => listener(isBehind);
-    this.#standingListeners.add(own);
-    own(this.#behindSinceMs !== undefined);
-    return () => void this.#standingListeners.delete(own);
+    return this.#standing.onChange(listener);
   }
 
   get(key: string): StoredRecord | undefined {
@@ -183,16 +179,16 @@ export class RecordView {
       try {
         for await (const changeSet of this.#store.changes(this.#revision, signal)) {
           retryMs = firstRetryMs;
-          this.#setBehind(undefined);
+          this.#standing.answered();
           this.#apply(changeSet);
         }
       } catch (error) {
         if (this.#isClosed()) return;
         const isLost = error instanceof StoreError && error.reason === "REVISION_COMPACTED";
         if (isLost && (await this.#resync(error))) continue;
-        if (!isLost) this.#outages.failed(error, "the state store does not answer; the view stays as it is");
-        this.#setBehind(this.#behindSinceMs ?? this.#heardMs());
-        await this.#pause(retryMs);
+        if (!isLost) this.#standing.failed(error, "the state store does not answer; the view stays as it is");
+        this.#standing.fellSilent(this.#heardMs());
+        await pause(this.#clock, retryMs, signal);
         // One that answers, and cannot be read anew, is not back: to read all of it again and again would wear it out.
         const isBack = !isLost && (await this.#answers());
         retryMs = isBack ? firstRetryMs : Math.min(retryMs * 2, isLost ? lastReadMs : lastRetryMs);
@@ -210,18 +206,11 @@ export class RecordView {
     return Math.min(nowMs, this.#store.heardMs ?? nowMs);
   }
 
-  #setBehind(sinceMs: number | undefined): void {
-    if (sinceMs === undefined) this.#outages.answered();
-    const hasChanged = (sinceMs === undefined) !== (this.#behindSinceMs === undefined);
-    this.#behindSinceMs = sinceMs;
-    if (hasChanged) for (const listener of this.#standingListeners) listener(sinceMs !== undefined);
-  }
-
   /** Asks whether the store is back: `changes` alone is as silent when nothing happens as when nobody is there. */
   async #answers(): Promise<boolean> {
     try {
       await this.#store.get("any");
-      this.#setBehind(undefined);
+      this.#standing.answered();
       return true;
     } catch {
       return false;
@@ -247,11 +236,11 @@ export class RecordView {
       const changes = differenceOf(this.#records, records);
       this.#logger.warn({ from: this.#revision, to: revision }, "the view was read anew");
       this.#records = records;
-      this.#setBehind(undefined);
+      this.#standing.answered();
       this.#show(revision, { kind: "resynced", revision, changes });
       return true;
     } catch (error) {
-      this.#outages.failed(error, "the state cannot be read anew; the view stays as it is");
+      this.#standing.failed(error, "the state cannot be read anew; the view stays as it is");
       return false;
     }
   }
@@ -291,20 +280,6 @@ export class RecordView {
       }
     }
     for (const waiter of [...this.#waiters]) if (waiter.isShown()) waiter.wake();
-  }
-
-  async #pause(delayMs: number): Promise<void> {
-    const { signal } = this.#closed;
-    await new Promise<void>((resolve) => {
-      const end = (): void => {
-        takeBack();
-        signal.removeEventListener("abort", end);
-        resolve();
-      };
-      const takeBack = this.#clock.after(delayMs, end);
-      signal.addEventListener("abort", end);
-      if (signal.aborted) end();
-    });
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Logger } from "../../observability/logger.js";
+import { pause } from "../../system/pause.js";
 import { change, type ChangeDeps, type Plan } from "../change.js";
 import { containerLimits } from "../limits.js";
 
@@ -31,17 +32,7 @@ export async function commitOutcome<T>(
         deps.logger.error({ reason }, "an outcome cannot be written down yet");
         onDelay(error as Error);
       }
-      await new Promise<void>((resolve) => {
-        const cancel = deps.clock.after(pauseMs, () => {
-          signal.removeEventListener("abort", wake);
-          resolve();
-        });
-        const wake = (): void => {
-          cancel();
-          resolve();
-        };
-        signal.addEventListener("abort", wake, { once: true });
-      });
+      await pause(deps.clock, pauseMs, signal);
       pauseMs = Math.min(pauseMs * 2, 5_000);
     }
   }

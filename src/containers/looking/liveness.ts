@@ -2,7 +2,7 @@ import { setMaxListeners } from "node:events";
 import { Flips, type FlipsDeps } from "./flips.js";
 import { containerLimits } from "../limits.js";
 import { NodeLooks, type NodeLooksDeps } from "./node-looks.js";
-import { pause } from "./pause.js";
+import { pause } from "../../system/pause.js";
 import { Places } from "./places.js";
 import { readKey } from "../records.js";
 

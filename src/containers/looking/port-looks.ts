@@ -4,7 +4,7 @@ import { PeerError } from "../../peer-api/errors.js";
 import type { Clock } from "../../system/clock.js";
 import type { NodeDirectory } from "../contract.js";
 import { containerLimits } from "../limits.js";
-import { pause } from "./pause.js";
+import { pause } from "../../system/pause.js";
 import { Places } from "./places.js";
 
 export interface PortLooksDeps {

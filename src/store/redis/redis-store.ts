@@ -17,16 +17,14 @@ import { Gate } from "./gate.js";
 import { type HistoryLimits, redisLimits, storeLimits } from "../limits.js";
 import { askUntilAnswered, type Attempt, type AttemptLimits } from "./redis-attempts.js";
 import { commitArguments, historyWords, readCommitReply } from "./redis-commit.js";
-import type { RedisConnection, RedisReply } from "./redis-connection.js";
-import { RefusedError, toRedisStoreError } from "./redis-errors.js";
 import { RedisFeed } from "./redis-feed.js";
-import { type RedisKeys, redisKeys } from "./redis-keys.js";
+import { redisKeys } from "./redis-keys.js";
 import { closedError, RedisLink } from "./redis-link.js";
 import { loadFrom } from "./redis-load.js";
-import { readLog } from "./redis-log.js";
-import { loadRedisScripts, type RedisScripts } from "./redis-scripts.js";
+import { loadRedisScripts } from "./redis-scripts.js";
 import { checkServer, tryCommands } from "./redis-settings.js";
-import { makeNonce, makeRevision } from "../revision.js";
+import { goneError, RedisState } from "./redis-state.js";
+import { makeNonce } from "../revision.js";
 
 export interface RedisStoreOptions {
   /** `redis://[user[:password]@]host[:port][/database]`, or `rediss://` for TLS. */
@@ -68,9 +66,6 @@ export interface RedisStore extends StateStore {
   readonly wasMade: boolean;
 }
 
-/** The layout of the keys. A newer one is refused: an older program would drop what it does not know. */
-const schemaVersion = "1";
-
 /**
  * Opens the state that gateways share in Redis; makes it if there is none.
  *
@@ -78,7 +73,7 @@ const schemaVersion = "1";
  */
 export async function openRedisStore(options: RedisStoreOptions): Promise<RedisStore> {
   requireUrl(options.url);
-  const store = new SharedStore(options, redisKeys(options.namespace), loadRedisScripts());
+  const store = new SharedStore(options);
   try {
     await store.open();
     return store;
@@ -96,8 +91,7 @@ function requireUrl(url: string): void {
 }
 
 class SharedStore implements RedisStore {
-  readonly #keys: RedisKeys;
-  readonly #scripts: RedisScripts;
+  readonly #state: RedisState;
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #historyWords: readonly string[];
@@ -108,13 +102,12 @@ class SharedStore implements RedisStore {
   readonly #feed: RedisFeed;
   readonly #gate = new Gate(redisLimits.maxCommitsUnderWay, redisLimits.maxBytesUnderWay);
   readonly #counts = { commits: 0, conflicts: 0, repeats: 0, failures: 0 };
-  #isGone = false;
   #wasMade = false;
   #closing: Promise<void> | undefined;
 
-  constructor(options: RedisStoreOptions, keys: RedisKeys, scripts: RedisScripts) {
-    this.#keys = keys;
-    this.#scripts = scripts;
+  constructor(options: RedisStoreOptions) {
+    const state = new RedisState(loadRedisScripts(), redisKeys(options.namespace), options.logger);
+    this.#state = state;
     this.#logger = options.logger;
     const clock = options.clock ?? systemClock;
     this.#clock = clock;
@@ -128,12 +121,8 @@ class SharedStore implements RedisStore {
     const way = { url: options.url, connectTimeoutMs, clock };
     this.#link = new RedisLink({ ...way, replyTimeoutMs });
     this.#feedLink = new RedisLink({ ...way, replyTimeoutMs: waitMs + replyTimeoutMs });
-    const read = async (after: number) =>
-      await this.#ask(async (connection) => {
-        const part = await readLog(connection, { scripts, keys }, after);
-        this.#see(part.head !== undefined);
-        return part;
-      });
+    const read = async (after: number) => await this.#ask((connection) => state.read(connection, after));
+    const { scripts, keys } = state;
     const { commits: historyCommits } = history;
     this.#feed = new RedisFeed({ link: this.#feedLink, scripts, keys, clock, waitMs, historyCommits, read });
   }
@@ -142,7 +131,7 @@ class SharedStore implements RedisStore {
     return {
       ...this.#counts,
       isConnected: this.#link.isConnected,
-      isGone: this.#isGone,
+      isGone: this.#state.isGone,
       reconnects: this.#link.reconnects + this.#feedLink.reconnects,
       lagMs: this.#feed.lagMs,
     };
@@ -160,8 +149,8 @@ class SharedStore implements RedisStore {
   async open(): Promise<void> {
     await this.#ask(async (connection) => {
       await checkServer(connection, this.#logger);
-      await tryCommands(connection, this.#keys);
-      this.#wasMade = await this.#prepare(connection);
+      await tryCommands(connection, this.#state.keys);
+      this.#wasMade = await this.#state.prepare(connection);
     }, this.#limits.connectTimeoutMs);
   }
 
@@ -169,25 +158,23 @@ class SharedStore implements RedisStore {
     this.#requireOpen();
     return await this.#ask(async (connection) => {
       // Where the state is gone, a new one begins here: who loads knows what was there before, and can bring it back.
-      await this.#prepare(connection);
-      this.#see(true);
-      return await loadFrom(connection, { scripts: this.#scripts, keys: this.#keys }, () =>
-        this.#requireOpen(),
-      );
+      await this.#state.prepare(connection);
+      this.#state.see(true);
+      return await loadFrom(connection, this.#state, () => this.#requireOpen());
     });
   }
 
   async head(): Promise<Revision> {
     this.#requireOpen();
-    return await this.#ask((connection) => this.#requireState(connection));
+    return await this.#ask((connection) => this.#state.require(connection));
   }
 
   async get(key: string): Promise<StoredRecord | undefined> {
     this.#requireOpen();
     requireKey(key);
     const stored = await this.#ask(async (connection) => {
-      if (this.#isGone) await this.#requireState(connection);
-      return await connection.send(["HGET", this.#keys.records, key]);
+      if (this.#state.isGone) await this.#state.require(connection);
+      return await connection.send(["HGET", this.#state.keys.records, key]);
     });
     return typeof stored === "string" ? { key, ...splitRecord(stored) } : undefined;
   }
@@ -236,28 +223,11 @@ class SharedStore implements RedisStore {
     return await askUntilAnswered({ link: this.#link, clock: this.#clock, limits, ask, read });
   }
 
-  /** @returns whether there was no state */
-  async #prepare(connection: RedisConnection): Promise<boolean> {
-    const { records, log, operations, meta, mark } = this.#keys;
-    const keys = [records, log, operations, meta, mark("open")];
-    const reply = await this.#scripts.open.run(connection, keys, [schemaVersion, makeRevision(0)]);
-    const [kind, schema] = wordsOf(reply);
-    if (kind === "forbidden") throw toRedisStoreError(new RefusedError(`NOPERM ${schema}`));
-    if (kind === "damaged") {
-      throw new StoreError(
-        "STATE_UNREADABLE",
-        "parts of the state in Redis are missing; the rest stays as it is",
-      );
-    }
-    if (schema === schemaVersion) return kind === "made";
-    const words = `the state in Redis was written by another version (schema ${schema}, this one knows ${schemaVersion})`;
-    throw new StoreError("STATE_UNREADABLE", words, { metadata: { schema: String(schema) } });
-  }
-
   /** Each function that waits between a caller and the socket makes every commit some percent dearer: hence so few. */
   #commit(commit: EncodedCommit): Promise<CommitResult> {
     const nonce = makeNonce();
-    const { records, log, operations, meta, mark } = this.#keys;
+    const { scripts, keys: all } = this.#state;
+    const { records, log, operations, meta, mark } = all;
     const keys = [records, log, operations, meta, mark(nonce)];
     const parts = { nonce, timeMs: this.#clock.nowMs(), history: this.#historyWords };
     return askUntilAnswered({
@@ -269,43 +239,17 @@ class SharedStore implements RedisStore {
       ask: (connection, attempt) => {
         failpoint("commit.leaving");
         const args = commitArguments(commit, { ...parts, attempt });
-        const replying = this.#scripts.commit.run(connection, keys, args);
+        const replying = scripts.commit.run(connection, keys, args);
         failpoint("commit.sent");
         return replying;
       },
       read: (reply) => {
         failpoint("commit.replied");
         const result = readCommitReply(reply);
-        this.#see(result !== "gone");
+        this.#state.see(result !== "gone");
         if (result === "gone") throw goneError();
         return result;
       },
     });
   }
-
-  /** Nothing is read or written one by one where the state is gone: what is not there was not removed. */
-  async #requireState(connection: RedisConnection): Promise<Revision> {
-    const { head } = await readLog(connection, { scripts: this.#scripts, keys: this.#keys }, 0, 0);
-    this.#see(head !== undefined);
-    if (head === undefined) throw goneError();
-    return head;
-  }
-
-  #see(isThere: boolean): void {
-    if (this.#isGone === isThere) {
-      if (isThere) this.#logger.info({}, "the state in Redis is back");
-      else this.#logger.error({}, "the state in Redis is gone; nothing is written until it was loaded anew");
-    }
-    this.#isGone = !isThere;
-  }
-}
-
-const goneError = (): StoreError =>
-  new StoreError(
-    "STATE_STORE_UNAVAILABLE",
-    "the state in Redis is gone (flushed, or another Redis); nothing is written until it was loaded anew",
-  );
-
-function wordsOf(reply: RedisReply): readonly string[] {
-  return Array.isArray(reply) ? reply.map(String) : [];
 }

@@ -1,4 +1,4 @@
-import type { Clock } from "../../system/clock.js";
+import type { Clock } from "./clock.js";
 
 /** Lets time pass. @returns early, without an error, when `signal` is aborted */
 export async function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
