@@ -25,6 +25,11 @@ export interface Snapshot {
   /** The caller's own from now on. */
   readonly records: Map<string, StoredRecord>;
   readonly revision: Revision;
+  /**
+   * The commits that led to `revision`, it last, as far back as the history tells, at most `trailCommits`. Absent where
+   * the store is in this process: nobody has to tell who has seen more of it.
+   */
+  readonly trail?: readonly Revision[];
 }
 
 /** A record is written at most once by a commit. */

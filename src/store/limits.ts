@@ -14,6 +14,8 @@ export const storeLimits = {
   historyCommits: 100_000,
   /** What those take. */
   historyBytes: 256 * 1024 * 1024,
+  /** Commits that a gateway remembers to have seen: one that is further behind is not known to have seen less. */
+  trailCommits: 500,
 } as const;
 
 /** Of the state in Redis. docs/limits.md lists the same rows; a test compares both ways. */
@@ -38,6 +40,8 @@ export const redisLimits = {
   enoughReadBytes: 1024 * 1024,
   /** What one answer of a scan should take. */
   scanBytes: 512 * 1024,
+  /** The commit that reaches this is the last one that a load looks back at, to know what led to the state. */
+  trailBytes: 8 * 1024 * 1024,
 } as const;
 
 /** Of the file in which a state is moved. docs/limits.md lists the same rows; a test compares both ways. */

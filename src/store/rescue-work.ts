@@ -44,15 +44,28 @@ export async function loadRescued(
 ): Promise<Rescued> {
   const key = markKey(randomUUID());
   const own: Revision[] = [];
+  const tail = tailOf(past, options.trail);
   for (;;) {
     const now = await store.load();
     const rescue = planRescue(past, now, options);
     if (rescue === "SAME_PAST" || rescue === "DONE") return { now, isAnotherPast: rescue === "DONE" };
     if (rescue.length > 0) options.onBegin?.(rescue.length);
-    const mark = { seen: past.seen, tail: options.trail, timeMs: options.nowMs };
+    const mark = { seen: past.seen, tail, timeMs: options.nowMs };
     if (await carryOut(store, rescue, { key, mark, own, now, options }))
       return { now: await store.load(), isAnotherPast: true };
   }
+}
+
+/**
+ * What was seen here, and what those had seen who brought it back before: where the state is lost once more, their marks
+ * are lost with it.
+ */
+function tailOf({ records }: Past, trail: readonly Revision[]): readonly Revision[] {
+  const told = readMarks(records)
+    .filter(({ isDone }) => isDone)
+    .sort((a, b) => a.timeMs - b.timeMs)
+    .flatMap(({ tail }) => tail);
+  return [...new Set([...told.slice(-storeLimits.trailCommits), ...trail])];
 }
 
 interface Attempt {

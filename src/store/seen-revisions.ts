@@ -1,15 +1,13 @@
 import type { Revision } from "./contract.js";
+import { storeLimits } from "./limits.js";
 
 /** Revisions of one past that are remembered, to know them again in a store that has lost others. */
 const maxRecent = 10_000;
 
-/** Of all pasts: who is further behind than that is not known to have seen less. */
-const maxTrail = 500;
-
-/** The commits that a view has shown of late. */
+/** The commits that a view has shown of late, or that led to what it showed. */
 export class SeenRevisions {
   readonly #recent = new Set<Revision>();
-  #trail: Revision[] = [];
+  readonly #trail = new Set<Revision>();
 
   /** Of the past that the store goes on from: numbers of another one mean other commits. */
   get recent(): ReadonlySet<Revision> {
@@ -18,21 +16,24 @@ export class SeenRevisions {
 
   /** Whatever past they are of, in order. */
   get trail(): readonly Revision[] {
-    return this.#trail.slice(-maxTrail);
+    return [...this.#trail];
   }
 
   add(revision: Revision): void {
-    this.#trail.push(revision);
-    if (this.#trail.length > 2 * maxTrail) this.#trail = this.#trail.slice(-maxTrail);
-    this.#recent.add(revision);
-    for (const old of this.#recent) {
-      if (this.#recent.size <= maxRecent) break;
-      this.#recent.delete(old);
-    }
+    remember(this.#trail, revision, storeLimits.trailCommits);
+    remember(this.#recent, revision, maxRecent);
   }
 
   /** The store goes on from another past. */
   beginAnew(): void {
     this.#recent.clear();
+  }
+}
+
+function remember(revisions: Set<Revision>, revision: Revision, maxCount: number): void {
+  revisions.add(revision);
+  for (const oldest of revisions) {
+    if (revisions.size <= maxCount) break;
+    revisions.delete(oldest);
   }
 }

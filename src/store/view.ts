@@ -1,7 +1,7 @@
 import type { Logger } from "../observability/logger.js";
 import { type Clock, systemClock } from "../system/clock.js";
 import { pause } from "../system/pause.js";
-import type { ChangeSet, RecordChange, Revision, StateStore, StoredRecord } from "./contract.js";
+import type { ChangeSet, RecordChange, Revision, Snapshot, StateStore, StoredRecord } from "./contract.js";
 import { StoreError } from "./errors.js";
 import type { EndRule } from "./rescue.js";
 import { loadRescued, type Rescued } from "./rescue-work.js";
@@ -62,8 +62,7 @@ export class RecordView {
     store: StateStore,
     logger: Logger,
     clock: Clock,
-    records: Map<string, StoredRecord>,
-    revision: Revision,
+    { records, revision, trail = [] }: Snapshot,
     hasKnownEnd: EndRule | undefined,
   ) {
     this.#hasKnownEnd = hasKnownEnd;
@@ -73,7 +72,7 @@ export class RecordView {
     this.#standing = new Standing(logger, clock);
     this.#records = records;
     this.#revision = revision;
-    this.#seen.add(revision);
+    for (const seen of [...trail, revision]) this.#seen.add(seen);
   }
 
   /**
@@ -87,8 +86,7 @@ export class RecordView {
     clock: Clock = systemClock,
     hasKnownEnd?: EndRule,
   ): Promise<RecordView> {
-    const { records, revision } = await store.load();
-    const view = new RecordView(store, logger, clock, records, revision, hasKnownEnd);
+    const view = new RecordView(store, logger, clock, await store.load(), hasKnownEnd);
     view.#following = view.#follow();
     return view;
   }
@@ -231,8 +229,9 @@ export class RecordView {
     try {
       const { now, isAnotherPast } = await this.#loadWhole(metadata["oldest"]);
       if (this.#isClosed()) return true;
-      const { records, revision } = now;
+      const { records, revision, trail = [] } = now;
       if (isAnotherPast) this.#seen.beginAnew();
+      for (const seen of trail) this.#seen.add(seen);
       const changes = differenceOf(this.#records, records);
       this.#logger.warn({ from: this.#revision, to: revision }, "the view was read anew");
       this.#records = records;

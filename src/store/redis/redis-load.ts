@@ -4,7 +4,7 @@ import { redisLimits } from "../limits.js";
 import type { RedisConnection } from "./redis-connection.js";
 import { ConnectionLostError } from "./redis-errors.js";
 import type { RedisKeys } from "./redis-keys.js";
-import { type LogEntry, readLog } from "./redis-log.js";
+import { type LogEntry, readLog, readTrail } from "./redis-log.js";
 import type { RedisScripts } from "./redis-scripts.js";
 import { numberOfRevision } from "../revision.js";
 
@@ -36,7 +36,8 @@ export async function loadFrom(
     if (head === undefined) break;
     const records = await scan(connection, parts.keys, requireGoing);
     const revision = await replay(connection, parts, { records, after: head, requireGoing });
-    if (revision !== undefined) return { records, revision };
+    if (revision !== undefined)
+      return { records, revision, trail: await readTrail(connection, parts, revision) };
   }
   throw new ConnectionLostError("the state changes faster than it can be read", true);
 }

@@ -1,7 +1,7 @@
 import { type ChangeRow, parse, toChanges } from "../change-rows.js";
 import type { ChangeSet, Revision } from "../contract.js";
 import { StoreError } from "../errors.js";
-import { redisLimits } from "../limits.js";
+import { redisLimits, storeLimits } from "../limits.js";
 import type { RedisConnection, RedisReply } from "./redis-connection.js";
 import type { RedisKeys } from "./redis-keys.js";
 import type { RedisScripts } from "./redis-scripts.js";
@@ -44,6 +44,22 @@ export async function readLog(
   const textOf = (part: RedisReply | undefined): string | undefined =>
     typeof part === "string" ? part : undefined;
   return { head: textOf(head), base: textOf(base), entries: entries.map(decodeEntry) };
+}
+
+/**
+ * Reads which commits led to one, it last, as far back as the log reaches and the limits let.
+ *
+ * @returns nothing if that very commit is not in the log
+ * @throws what `send` throws; {StoreError} STATE_UNREADABLE
+ */
+export async function readTrail(
+  connection: RedisConnection,
+  { scripts, keys }: { readonly scripts: RedisScripts; readonly keys: RedisKeys },
+  revision: Revision,
+): Promise<readonly Revision[]> {
+  const args = [revision, String(storeLimits.trailCommits), String(redisLimits.trailBytes)];
+  const trail = listOf(await scripts.trail.run(connection, [keys.log], args));
+  return trail.map(String).reverse();
 }
 
 /** Waits for the first commit after a number. @returns undefined: none came in time */

@@ -8,6 +8,7 @@ export interface RedisScripts {
   readonly open: RedisScript;
   readonly commit: RedisScript;
   readonly read: RedisScript;
+  readonly trail: RedisScript;
 }
 
 export class RedisScript {
@@ -34,4 +35,5 @@ export const loadRedisScripts = (): RedisScripts => ({
   open: new RedisScript("redis-open.lua"),
   commit: new RedisScript("redis-commit.lua"),
   read: new RedisScript("redis-read.lua"),
+  trail: new RedisScript("redis-trail.lua"),
 });
