@@ -161,6 +161,15 @@ export async function openContainersRoom(options: RoomOptions = {}): Promise<Gat
   return room;
 }
 
+/** Lets a room's clock go on until a call is over. */
+export async function untilOver<T>({ clock }: ContainersRoom, call: Promise<T>): Promise<T> {
+  let isOver = false;
+  const end = (): void => void (isOver = true);
+  call.then(end, end);
+  while (!isOver) await clock.advance(100);
+  return await call;
+}
+
 const someMachines = (count: number): readonly DevnetMachine[] =>
   Array.from({ length: count }, (_, n) => new DevnetMachine(`45.0.0.${n + 1}`));
 

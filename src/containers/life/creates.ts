@@ -56,7 +56,9 @@ interface Asked {
 
 /** A creation under way, for all who wait for it. */
 interface Creation {
-  readonly result: Promise<CreateResult>;
+  readonly work: Promise<CreateResult>;
+  /** What callers wait for. */
+  readonly answer: Promise<CreateResult>;
   waitingCount: number;
 }
 
@@ -69,6 +71,8 @@ export class Creates {
   readonly #deps: CreatesDeps;
   /** By request id, else by intent. */
   readonly #running = new Map<string, Creation>();
+  /** Intents that are about to be written down: they have a place already. */
+  readonly #beginning = new Set<string>();
   /** Calls with the same request id begin one after the other. */
   readonly #turns = new Turns();
 
@@ -78,7 +82,7 @@ export class Creates {
 
   /** Calls under way, to wait for. */
   get running(): readonly Promise<unknown>[] {
-    return [...this.#running.values()].map(({ result }) => result);
+    return [...this.#running.values()].map(({ work }) => work);
   }
 
   /** @throws {ContainerError}, {P2pError}, {PeerError}, {StoreError} */
@@ -119,7 +123,7 @@ export class Creates {
       const existing = await change(this.#deps, (draft) => {
         const repeated = begin(draft, intent, argumentsHash, this.#deps.clock.nowMs());
         // Who only asks for an earlier answer gets it, whatever has changed.
-        if (repeated === undefined) this.#requireRoom(intent.group);
+        if (repeated === undefined) this.#requireRoom(intent);
         return repeated;
       });
       if (existing !== undefined) return existing;
@@ -127,6 +131,7 @@ export class Creates {
       failpoint("create.begun");
       return this.#carryOut(intent, keyLines, keepOnNodeError, hold);
     } finally {
+      this.#beginning.delete(intent.id);
       if (!isCarriedOut) hold.release();
     }
   }
@@ -146,11 +151,14 @@ export class Creates {
     };
   }
 
-  #requireRoom(group: string): void {
+  /** A plan may run several times: it takes its place once. */
+  #requireRoom({ id, group }: IntentRecord): void {
     if (this.#deps.draining.aborted) throw new ContainerError("DRAINING", "the gateway is about to stop");
-    if (this.#running.size >= containerLimits.maxCreates)
+    this.#beginning.delete(id);
+    if (this.#running.size + this.#beginning.size >= containerLimits.maxCreates)
       throw new ContainerError("TOO_MANY_CREATES", "too many containers are being created at once");
     this.#requireGroup(group);
+    this.#beginning.add(id);
   }
 
   #requireGroup(group: string): void {
@@ -172,9 +180,9 @@ export class Creates {
     const isUnknowable = (): boolean => intent.requestId === "" && creation.waitingCount === 0;
     hold.markAsked();
     const work = this.#ask(intent, orderOf(intent, keyLines), keepsOnNodeError, isUnknowable, tell);
-    const creation: Creation = { result: Promise.race([work, early]), waitingCount: 0 };
+    const creation: Creation = { work, answer: Promise.race([work, early]), waitingCount: 0 };
     // Whoever asked may be gone: every outcome is written down, and none is an unhandled rejection.
-    creation.result.catch(() => undefined);
+    creation.answer.catch(() => undefined);
     const key = intent.requestId === "" ? intent.id : intent.requestId;
     this.#running.set(key, creation);
     const forget = (): void => {
@@ -188,7 +196,7 @@ export class Creates {
   async #wait(creation: Creation, signal: AbortSignal): Promise<CreateResult> {
     creation.waitingCount += 1;
     try {
-      return await whileCallerStays(creation.result, signal);
+      return await whileCallerStays(creation.answer, signal);
     } finally {
       creation.waitingCount -= 1;
     }

@@ -52,6 +52,8 @@ interface Removal {
 export class Removals {
   readonly #deps: RemovalsDeps;
   readonly #running = new Map<string, Removal>();
+  /** Of containers that are not tracked: nobody shares them. */
+  readonly #untracked = new Set<Promise<RemoveResult>>();
 
   constructor(deps: RemovalsDeps) {
     this.#deps = deps;
@@ -59,7 +61,7 @@ export class Removals {
 
   /** Removals under way, to wait for. */
   get running(): readonly Promise<unknown>[] {
-    return [...this.#running.values()].map(({ work }) => work);
+    return [...[...this.#running.values()].map(({ work }) => work), ...this.#untracked];
   }
 
   /** Removes or forgets what a caller names. @throws {ContainerError} and {PeerError} */
@@ -70,7 +72,7 @@ export class Removals {
     const found = await this.#find(typed);
     if (found === undefined) {
       if (caller === "operator" && !request.forgetOnly && request.etag === "") {
-        return await whileCallerStays(removeUntracked(this.#deps, request.container, typed), signal);
+        return await whileCallerStays(this.#removeUntracked(request.container, typed), signal);
       }
       throw notTracked(request.container);
     }
@@ -88,6 +90,14 @@ export class Removals {
     if (found !== undefined) return found;
     await catchUp(this.#deps);
     return findContainer(this.#deps.state, typed);
+  }
+
+  #removeUntracked(name: string, typed: TypedContainer): Promise<RemoveResult> {
+    const work = removeUntracked(this.#deps, name, typed);
+    this.#untracked.add(work);
+    const forget = (): void => void this.#untracked.delete(work);
+    work.then(forget, forget);
+    return work;
   }
 
   /**

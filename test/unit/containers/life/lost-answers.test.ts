@@ -4,8 +4,7 @@ import { change } from "../../../../src/containers/change.js";
 import { settleCreated, settleUnanswered } from "../../../../src/containers/life/intents.js";
 import type { Commit, CommitResult } from "../../../../src/store/contract.js";
 import { StoreError } from "../../../../src/store/errors.js";
-import { type ContainersRoom, openContainersRoom } from "../../../support/containers-room.js";
-import { settle } from "../../../support/fake-clock.js";
+import { type ContainersRoom, openContainersRoom, untilOver } from "../../../support/containers-room.js";
 import { MemoryStore } from "../../../support/memory-store.js";
 import { aNodeContainer } from "../../../support/peers.js";
 import { aContainerRecord, anIntent, openTracked, type Tracked } from "../../../support/tracked.js";
@@ -31,18 +30,6 @@ afterEach(async () => {
   [room, tracked] = [undefined, undefined];
 });
 
-/** Lets the room's clock go on until a call is over. */
-async function answerOf<T>({ clock }: ContainersRoom, call: Promise<T>): Promise<T> {
-  let isOver = false;
-  const end = (): void => void (isOver = true);
-  call.then(end, end);
-  while (!isOver) {
-    await clock.advance(100);
-    await settle();
-  }
-  return await call;
-}
-
 describe("a commit whose answer is lost", () => {
   it("of a creation leaves one tracked container, which the caller gets", async () => {
     const store = new SilentOnceStore();
@@ -50,7 +37,7 @@ describe("a commit whose answer is lost", () => {
     room = await openContainersRoom({ store, machineCount: 1 });
     const placement = { case: "node" as const, value: room.nodes[0] ?? "" };
     const call = room.api.createContainer({ placement, requestId: "3f0c5f4e-8f1c-4f4e-9d55-0a4c6a2f7b11" });
-    const { container } = await answerOf(room, call);
+    const { container } = await untilOver(room, call);
     expect(store.lostCount).toBe(1);
     const { containers } = await room.api.listContainers({});
     expect(containers.map(({ name }) => name)).toEqual([container?.name]);
@@ -63,7 +50,7 @@ describe("a commit whose answer is lost", () => {
     const { container } = await room.api.createContainer({ placement });
     store.isSilentOn = (commit) => commit.delete.some((key) => key.startsWith("c/"));
     const call = room.api.removeContainer({ container: container?.name ?? "" });
-    const removed = await answerOf(room, call);
+    const removed = await untilOver(room, call);
     expect(store.lostCount).toBe(1);
     expect(removed.container?.name).toBe(container?.name);
     expect((await room.api.listContainers({})).containers).toEqual([]);
