@@ -77,6 +77,17 @@ export class Mends {
 
   async #look(): Promise<void> {
     if (this.#isClosed) return;
+    // A loss that comes meanwhile wants looks of its own.
+    this.#lookCount -= 1;
+    try {
+      await this.#lookThrough();
+    } catch (error) {
+      this.#lookCount += 1;
+      throw error;
+    }
+  }
+
+  async #lookThrough(): Promise<void> {
     const { state, clock } = this.#deps;
     const beganMs = clock.monotonicMs();
     const findings = await findOddities(state, clock);
@@ -89,7 +100,6 @@ export class Mends {
       if (beganMs - orphan.sinceMs >= containerLimits.orphanMs) await this.#mendOrphan(key);
     }
     this.#orphans = orphans;
-    this.#lookCount -= 1;
   }
 
   async #mend({ containers, groups, intents, left }: Findings): Promise<void> {

@@ -6,7 +6,7 @@ import { type IntentRecord, keyOf, type TombstoneRecord } from "../../../../src/
 import { Mends } from "../../../../src/containers/sharing/mends.js";
 import { silentLogger } from "../../../../src/observability/logger.js";
 import { StoreError } from "../../../../src/store/errors.js";
-import { FakeClock } from "../../../support/fake-clock.js";
+import { FakeClock, settle } from "../../../support/fake-clock.js";
 import { MemoryStore } from "../../../support/memory-store.js";
 import { aContainerRecord, anIntent, openTracked, someNode, type Tracked } from "../../../support/tracked.js";
 
@@ -165,6 +165,33 @@ describe("a record without what it belongs to", () => {
     await tracked.clock.advance(containerLimits.orphanMs - 1);
     await Promise.all([mends.look(), mends.look()]);
     expect(has("secret", key)).toBe(true);
+  });
+
+  it("has looks enough of its own where a loss comes while a look goes on", async () => {
+    await change(tracked, (draft) => draft.put("group", "grp1", group("grp1", 3)));
+    await change(tracked, (draft) => draft.put("lineage", "state", { id: "lost" }));
+    let goOn = (): void => undefined;
+    const held = new Promise<void>((resolve) => (goOn = resolve));
+    const commit = tracked.store.commit.bind(tracked.store);
+    tracked.store.commit = async (asked) => {
+      if (asked.put.some((record) => record.key === keyOf.group("grp1"))) await held;
+      return await commit(asked);
+    };
+    const opening = mends.open();
+    await settle();
+    const { resyncCount } = tracked.state.place;
+    tracked.store.loseAfter(1);
+    while (tracked.state.place.resyncCount === resyncCount) await settle();
+    await change(tracked, (draft) => draft.put("secret", key, { dockerVm: {}, ipAddressText: "" }));
+    goOn();
+    await opening;
+    await settle();
+    await tracked.clock.advance(containerLimits.orphanMs - 1);
+    await mends.look();
+    expect(has("secret", key)).toBe(true);
+    await tracked.clock.advance(containerLimits.orphanMs);
+    await mends.look();
+    expect(has("secret", key)).toBe(false);
   });
 
   it("is taken away at once where that has ended", async () => {
