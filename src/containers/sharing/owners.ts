@@ -107,7 +107,8 @@ export class Owners {
     this.#cancelBeat?.();
     this.#cancelLook?.();
     this.#rest();
-    await Promise.allSettled(this.#settling);
+    // A heartbeat that was on its way is taken back once it is there.
+    while (this.#settling.size > 0) await Promise.allSettled(this.#settling);
   }
 
   #noteUnasked(key: string): void {

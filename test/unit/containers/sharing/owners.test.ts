@@ -3,7 +3,7 @@ import { change } from "../../../../src/containers/change.js";
 import { containerLimits } from "../../../../src/containers/limits.js";
 import type { OpenWork } from "../../../../src/containers/sharing/open-work.js";
 import { Owners } from "../../../../src/containers/sharing/owners.js";
-import type { IntentRecord } from "../../../../src/containers/records.js";
+import { type IntentRecord, keyOf } from "../../../../src/containers/records.js";
 import { silentLogger } from "../../../../src/observability/logger.js";
 import { StoreError } from "../../../../src/store/errors.js";
 import { settle } from "../../../support/fake-clock.js";
@@ -75,6 +75,27 @@ describe("a gateway with work under way", () => {
     await clock.advance(10 * heartbeatMs);
     expect(store.commits).toHaveLength(4);
     expect(clock.timerCount).toBe(0);
+  });
+
+  it("leaves no heartbeat where it ends while one is on its way", async () => {
+    const [a] = await gateways(["a"]);
+    const { clock, store, owners } = a!;
+    let goOn = (): void => undefined;
+    const held = new Promise<void>((resolve) => (goOn = resolve));
+    const commit = store.commit.bind(store);
+    store.commit = async (asked) => {
+      await held;
+      await settle();
+      return await commit(asked);
+    };
+    const work = owners.hold(theIntent);
+    await clock.advance(heartbeatMs);
+    work.release();
+    const closing = owners.close();
+    goOn();
+    await closing;
+    expect(store.commits).toHaveLength(2);
+    expect(await store.get(keyOf.heartbeat("a"))).toBeUndefined();
   });
 
   it("writes none while it shares the state with nobody", async () => {
