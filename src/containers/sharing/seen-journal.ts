@@ -5,6 +5,7 @@ import { DiskTime } from "../../system/disk-time.js";
 import { LineJournal } from "../../system/line-journal.js";
 import type { StateReason } from "../contract.js";
 import { containerLimits } from "../limits.js";
+import { containerName } from "../names.js";
 import type { IntentRecord } from "../records.js";
 
 /** What a node answered, before the state has it. Holds secrets. */
@@ -41,10 +42,13 @@ export const noJournal: SeenJournal = {
 /** @throws {FileError} it cannot be read or written */
 export async function openSeenJournal(path: string, logger: Logger, clock: Clock): Promise<SeenJournal> {
   const file = new LineJournal(path);
-  const left = leftOpen(await file.read(), logger).filter(({ timeMs }) => {
+  const left = leftOpen(await file.read(), logger).filter(({ intent, described, timeMs }) => {
     const isFresh = clock.nowMs() - timeMs < containerLimits.journalKeptMs;
     if (!isFresh)
-      logger.warn({}, "an outcome in the local journal is too old to be told to the state: dropped");
+      logger.warn(
+        { intent: intent.id, container: containerName(intent.address, described.id) },
+        "an outcome in the local journal is too old to be told to the state: dropped",
+      );
     return isFresh;
   });
   await file.rewrite(left.map(lineOf));
