@@ -104,7 +104,11 @@ export async function sweep(deps: ChangeDeps): Promise<void> {
   );
   for (const some of slices(old)) {
     await change(deps, (draft) => {
-      for (const { container } of some) draft.delete("tombstone", keyOfRecord(container));
+      for (const { container, removeTimeMs } of some) {
+        const key = keyOfRecord(container);
+        // Not one of a later life that has ended meanwhile.
+        if (draft.get("tombstone", key)?.removeTimeMs === removeTimeMs) draft.delete("tombstone", key);
+      }
     });
   }
   const ended = await those(
@@ -114,7 +118,8 @@ export async function sweep(deps: ChangeDeps): Promise<void> {
   );
   for (const some of slices(ended)) {
     await change(deps, (draft) => {
-      for (const { id } of some) draft.delete("ended", id);
+      for (const { id, endTimeMs } of some)
+        if (draft.get("ended", id)?.endTimeMs === endTimeMs) draft.delete("ended", id);
     });
   }
 }
