@@ -1,6 +1,6 @@
 import type { RecordValue, Revision, StoredRecord } from "../store/contract.js";
 import { Slices } from "../store/mirror/slices.js";
-import { StoreError } from "../store/errors.js";
+import { unreadable } from "../store/errors.js";
 import type { RecordView, ViewListener, ViewUpdate, Place } from "../store/view.js";
 import type { Clock } from "../system/clock.js";
 import { containerName, groupName, intentName } from "./names.js";
@@ -176,9 +176,8 @@ export class TrackedState implements Records {
         if (known?.kind === "group") groups.push(groupName(known.subject));
         else if (known?.kind === "membership") this.#enterGroups(known.subject, value);
         else this.#noteSubject(key, value);
-      } catch (cause) {
-        const words = `the state holds a record that is none of ours: ${key}`;
-        throw new StoreError("STATE_UNREADABLE", words, { metadata: { key }, cause });
+      } catch {
+        throw unreadable("the state holds a record that is none of ours", key);
       }
       if (slices.isOver) await slices.rest();
     }

@@ -103,8 +103,8 @@ export interface StateStore {
    * Reads the commits after a revision, in order, without gap or repeat, and waits for the next ones until `signal`,
    * where it ends without an error.
    *
-   * @throws {StoreError} `REVISION_COMPACTED` if exactly this revision is not in the history any more, or the reader is
-   * slower than the history is trimmed; `STATE_STORE_UNAVAILABLE` once closed
+   * @throws {StoreError} `REVISION_COMPACTED` if exactly this revision is not in the history any more, the reader is slower
+   * than the history is trimmed, or what comes next cannot be read; `STATE_STORE_UNAVAILABLE` once closed
    */
   changes(after: Revision, signal: AbortSignal): AsyncIterable<ChangeSet>;
   /** Resolves when what was asked for is durable and every file and socket is closed. Calls afterwards fail. */

@@ -31,3 +31,27 @@ export class StoreError extends Error {
     this.metadata = options.metadata ?? {};
   }
 }
+
+/**
+ * Names what cannot be read: damaged, or left there by a hand.
+ *
+ * @param key of a record, or the id of a commit
+ */
+export function unreadable(words: string, key: string): StoreError {
+  const name = spelledKey(key);
+  return new StoreError("STATE_UNREADABLE", `${words}: ${name}`, { metadata: { key: name } });
+}
+
+/** Characters of a key that are told. */
+const maxSpelledKey = 120;
+
+/**
+ * Spells a key that may hold anything, so that it does no harm in a log or a terminal: all but printable ASCII by number,
+ * and of a long one the beginning.
+ */
+export function spelledKey(key: string): string {
+  const beginning = key.slice(0, maxSpelledKey).replace(/[^\x20-\x7e]/g, spelledUnit);
+  return key.length > maxSpelledKey ? `${beginning}...` : beginning;
+}
+
+const spelledUnit = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;

@@ -1,5 +1,6 @@
 /** Who has brought back what, so that the order in which they come does not matter. Records of this room's own. */
 import type { RecordValue, Revision, StoredRecord } from "./contract.js";
+import { numberOfRevision } from "./revision.js";
 
 /** Rewritten with each commit that brings something back: nobody's plan outlives another one's commit. */
 export const turnKey = "~rescue";
@@ -31,12 +32,30 @@ export const markKey = (id: string): string => prefix + id;
 
 export const writeMark = (mark: MarkValue): RecordValue => ({ ...mark });
 
+/** Reads those that are marks. */
 export function readMarks(records: ReadonlyMap<string, StoredRecord>): readonly Mark[] {
   const marks: Mark[] = [];
   for (const { key, value, revision } of records.values()) {
-    if (!key.startsWith(prefix)) continue;
-    const { earlier, ...mark } = value as unknown as MarkValue;
+    if (!key.startsWith(prefix) || !isMark(value)) continue;
+    const { earlier, ...mark } = value;
     marks.push({ ...mark, key, commits: [...earlier, revision] });
   }
   return marks;
 }
+
+/** Keys of those that only look so, as a hand leaves them there: they tell nothing, and stay. */
+export const foreignMarks = (records: ReadonlyMap<string, StoredRecord>): readonly string[] =>
+  [...records.values()].flatMap(({ key, value }) => (key.startsWith(prefix) && !isMark(value) ? [key] : []));
+
+function isMark(value: object): value is MarkValue {
+  const { seen, tail, earlier, isDone, timeMs } = value as { readonly [K in keyof MarkValue]?: unknown };
+  return (
+    isRevision(seen) &&
+    [tail, earlier].every((revisions) => Array.isArray(revisions) && revisions.every(isRevision)) &&
+    typeof isDone === "boolean" &&
+    typeof timeMs === "number"
+  );
+}
+
+const isRevision = (one: unknown): one is Revision =>
+  typeof one === "string" && !Number.isNaN(numberOfRevision(one));

@@ -2,13 +2,15 @@ import { randomUUID } from "node:crypto";
 import type { Commit, RecordValue, Revision, Snapshot, StateStore } from "./contract.js";
 import { storeLimits } from "./limits.js";
 import { type Past, planRescue, type Rescue, type RescueRules } from "./rescue.js";
-import { markKey, type MarkValue, readMarks, turnKey, writeMark } from "./rescue-marks.js";
+import { foreignMarks, markKey, type MarkValue, readMarks, turnKey, writeMark } from "./rescue-marks.js";
 
 export interface RescueWorkOptions extends RescueRules {
   /** The last commits that were seen, whatever past they are of, in order. */
   readonly trail: readonly Revision[];
   /** Told of each try that has something to bring back, with the number of records. */
   readonly onBegin?: (count: number) => void;
+  /** Told once of records that stand where marks do and are none. */
+  readonly onForeign?: (keys: readonly string[]) => void;
   /** Records of one commit. @default 500 */
   readonly batchCount?: number;
   /** Wall clock, in milliseconds since 1970. */
@@ -45,8 +47,10 @@ export async function loadRescued(
   const key = markKey(randomUUID());
   const own: Revision[] = [];
   const tail = tailOf(past, options.trail);
-  for (;;) {
+  for (let tries = 1; ; tries += 1) {
     const now = await store.load();
+    const foreign = foreignMarks(now.records);
+    if (foreign.length > 0 && tries === 1) options.onForeign?.(foreign);
     const rescue = planRescue(past, now, options);
     if (rescue === "SAME_PAST" || rescue === "DONE") return { now, isAnotherPast: rescue === "DONE" };
     if (rescue.length > 0) options.onBegin?.(rescue.length);

@@ -2,7 +2,7 @@ import type { Logger } from "../observability/logger.js";
 import { type Clock, systemClock } from "../system/clock.js";
 import { pause } from "../system/pause.js";
 import type { ChangeSet, RecordChange, Revision, Snapshot, StateStore, StoredRecord } from "./contract.js";
-import { StoreError } from "./errors.js";
+import { spelledKey, StoreError } from "./errors.js";
 import type { EndRule } from "./rescue.js";
 import { loadRescued, type Rescued } from "./rescue-work.js";
 import { numberOfRevision } from "./revision.js";
@@ -225,7 +225,7 @@ export class RecordView {
   }
 
   /** Reads the store anew. */
-  async #resync({ metadata }: StoreError): Promise<boolean> {
+  async #resync({ metadata, cause }: StoreError): Promise<boolean> {
     try {
       const { now, isAnotherPast } = await this.#loadWhole(metadata["oldest"]);
       if (this.#isClosed()) return true;
@@ -233,7 +233,8 @@ export class RecordView {
       if (isAnotherPast) this.#seen.beginAnew();
       for (const seen of trail) this.#seen.add(seen);
       const changes = differenceOf(this.#records, records);
-      this.#logger.warn({ from: this.#revision, to: revision }, "the view was read anew");
+      const why = cause === undefined ? {} : { err: cause };
+      this.#logger.warn({ ...why, from: this.#revision, to: revision }, "the view was read anew");
       this.#records = records;
       this.#standing.answered();
       this.#show(revision, { kind: "resynced", revision, changes });
@@ -262,6 +263,11 @@ export class RecordView {
         this.#logger.error(
           { count },
           "the state store has lost what it had confirmed: what was seen here is brought back",
+        ),
+      onForeign: ([first = "", ...others]) =>
+        this.#logger.warn(
+          { record: spelledKey(first), otherCount: others.length },
+          "the state holds what is no mark of a rescue where those stand: it is passed over",
         ),
     });
   }

@@ -153,7 +153,8 @@ export class Owners {
       this.#run(async () => {
         try {
           this.#silence.keepOnly(this.#others().map((owner) => keyOf.heartbeat(owner)));
-          for (const owner of this.#others()) await this.#lookAt(owner);
+          // One whose work cannot be settled must not keep that of the others from it.
+          for (const owner of this.#others()) await this.#lookAt(owner).catch(this.#noteFailure);
         } finally {
           this.#cancelLook = undefined;
           this.#lookLater();
@@ -186,12 +187,11 @@ export class Owners {
   }
 
   #run(work: () => Promise<unknown>): void {
-    const running = work().then(
-      () => undefined,
-      (error: unknown) =>
-        this.#deps.logger.debug({ err: error }, "work under way cannot be looked after now"),
-    );
+    const running = work().then(() => undefined, this.#noteFailure);
     this.#settling.add(running);
     void running.finally(() => this.#settling.delete(running));
   }
+
+  readonly #noteFailure = (error: unknown): void =>
+    this.#deps.logger.debug({ err: error }, "work under way cannot be looked after now");
 }

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Clock, systemClock } from "../../system/clock.js";
 import { failpoint } from "../../system/failpoint.js";
-import { parse, splitRecord } from "../change-rows.js";
+import { parse, readRecord } from "../change-rows.js";
 import { CommitQueue } from "./commit-queue.js";
 import type {
   ChangeSet,
@@ -115,7 +115,7 @@ class LmdbStore implements StateStore {
     requireKey(key);
     try {
       const stored = this.#files.records.get(key);
-      return stored === undefined ? undefined : { key, ...splitRecord(stored) };
+      return stored === undefined ? undefined : readRecord(key, stored);
     } catch (error) {
       throw toStoreError(error);
     }
@@ -225,7 +225,7 @@ class LmdbStore implements StateStore {
       let sliceEnd = performance.now() + sliceMs;
       let latest: Revision | undefined;
       for (const { key, value } of records.getRange({ transaction })) {
-        const record = { key, ...splitRecord(value, latest) };
+        const record = readRecord(key, value, latest);
         latest = record.revision;
         loaded.set(key, record);
         if (performance.now() < sliceEnd) continue;

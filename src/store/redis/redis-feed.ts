@@ -70,7 +70,7 @@ export class RedisFeed {
     let ahead: readonly LogEntry[] = [];
     let sliceEnd = performance.now() + sliceMs;
     while (!signal.aborted) {
-      this.#requireGoing(run);
+      this.#requireGoing(run, position);
       const rings = this.#rings;
       let entry = ahead[0] ?? this.#recentAfter(position);
       if (entry === undefined) {
@@ -105,9 +105,9 @@ export class RedisFeed {
     await this.#following;
   }
 
-  #requireGoing(run: Run): void {
+  #requireGoing(run: Run, position: Revision): void {
     if (this.#isClosed) throw closedError();
-    if (run.failure !== undefined) throw toRedisStoreError(run.failure);
+    if (run.failure !== undefined) throw orCompacted(toRedisStoreError(run.failure), position);
   }
 
   #recentAfter(position: Revision): LogEntry | undefined {
@@ -125,6 +125,9 @@ export class RedisFeed {
       // What is no revision at all is in no log either.
       reading = this.#options
         .read(Number.isNaN(number) ? 0 : number)
+        .catch((error: unknown) => {
+          throw orCompacted(error, position);
+        })
         .finally(() => this.#reading.delete(position));
       this.#reading.set(position, reading);
     }
@@ -214,7 +217,14 @@ export class RedisFeed {
   }
 }
 
-const compacted = (revision: Revision, oldest?: Revision): StoreError =>
+const compacted = (revision: Revision, oldest?: Revision, cause?: StoreError): StoreError =>
   new StoreError("REVISION_COMPACTED", "this revision is not in the history", {
     metadata: { revision, ...(oldest === undefined ? {} : { oldest }) },
+    cause,
   });
+
+/** Nobody gets past a commit that cannot be read; who reads the whole state anew does. */
+const orCompacted = (error: unknown, position: Revision): unknown =>
+  error instanceof StoreError && error.reason === "STATE_UNREADABLE"
+    ? compacted(position, undefined, error)
+    : error;

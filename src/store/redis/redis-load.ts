@@ -1,4 +1,4 @@
-import { splitRecord } from "../change-rows.js";
+import { readRecord } from "../change-rows.js";
 import type { Revision, Snapshot, StoredRecord } from "../contract.js";
 import { redisLimits } from "../limits.js";
 import type { RedisConnection } from "./redis-connection.js";
@@ -58,7 +58,7 @@ async function scan(
     for (let at = 0; at + 1 < found.length; at += 2) {
       const [key = "", stored = ""] = found.slice(at, at + 2);
       characters += stored.length;
-      records.set(key, { key, ...splitRecord(stored) });
+      records.set(key, readRecord(key, stored));
     }
     const fitting = Math.ceil((count * redisLimits.scanBytes) / Math.max(characters, 1));
     count = Math.min(maxScanCount, Math.max(1, Math.min(fitting, count * 2)));

@@ -1,6 +1,6 @@
-import { type ChangeRow, parse, toChanges } from "../change-rows.js";
-import type { ChangeSet, Revision } from "../contract.js";
-import { StoreError } from "../errors.js";
+import { parse, toChanges } from "../change-rows.js";
+import type { ChangeSet, RecordChange, Revision } from "../contract.js";
+import { StoreError, unreadable } from "../errors.js";
 import { redisLimits, storeLimits } from "../limits.js";
 import type { RedisConnection, RedisReply } from "./redis-connection.js";
 import type { RedisKeys } from "./redis-keys.js";
@@ -85,18 +85,28 @@ function decodeEntry(reply: RedisReply | undefined): LogEntry {
   for (let at = 0; at + 1 < texts.length; at += 2) byName.set(String(texts[at]), String(texts[at + 1]));
   const [number] = String(id).split("-");
   const revision = `${number}-${byName.get("nonce")}`;
-  const changes = byName.get("changes");
-  if (Number.isNaN(numberOfRevision(revision))) throw foreign();
+  const timeMs = Number(byName.get("timeMs"));
+  const text = byName.get("changes");
+  if (!isRevision(revision) || Number.isNaN(timeMs)) throw damaged(id);
   return {
     previous: byName.get("previous") ?? "",
-    changeSet: {
-      revision,
-      timeMs: Number(byName.get("timeMs")),
-      changes: toChanges(parse<readonly ChangeRow[]>(changes)),
-    },
-    characters: changes?.length ?? 0,
+    changeSet: { revision, timeMs, changes: readChanges(id, text) },
+    characters: text?.length ?? 0,
   };
 }
+
+function readChanges(id: RedisReply | undefined, text: string | undefined): readonly RecordChange[] {
+  try {
+    return toChanges(parse(text));
+  } catch {
+    throw damaged(id);
+  }
+}
+
+const isRevision = (revision: Revision): boolean => !Number.isNaN(numberOfRevision(revision));
+
+const damaged = (id: RedisReply | undefined): StoreError =>
+  unreadable("the log in Redis holds a commit that cannot be read", String(id));
 
 function listOf(reply: RedisReply | undefined): readonly RedisReply[] {
   if (typeof reply === "object" && reply !== null) return reply;

@@ -1,7 +1,7 @@
 import type { Logger } from "../../observability/logger.js";
 import { type Clock, systemClock } from "../../system/clock.js";
 import { failpoint } from "../../system/failpoint.js";
-import { splitRecord } from "../change-rows.js";
+import { readRecord } from "../change-rows.js";
 import type {
   ChangeSet,
   Commit,
@@ -176,7 +176,7 @@ class SharedStore implements RedisStore {
       if (this.#state.isGone) await this.#state.require(connection);
       return await connection.send(["HGET", this.#state.keys.records, key]);
     });
-    return typeof stored === "string" ? { key, ...splitRecord(stored) } : undefined;
+    return typeof stored === "string" ? readRecord(key, stored) : undefined;
   }
 
   async commit(commit: Commit): Promise<CommitResult> {

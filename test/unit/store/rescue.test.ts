@@ -1,7 +1,7 @@
 /** A store on another machine may lose what it has confirmed: whoever has seen it brings it back. */
 import { randomUUID } from "node:crypto";
 import { afterEach, describe, expect, it } from "@jest/globals";
-import { silentLogger } from "../../../src/observability/logger.js";
+import { type Logger, silentLogger } from "../../../src/observability/logger.js";
 import type { RecordValue, StoredRecord } from "../../../src/store/contract.js";
 import { storeLimits } from "../../../src/store/limits.js";
 import { loadRescued } from "../../../src/store/rescue-work.js";
@@ -20,8 +20,8 @@ class Desk {
   readonly store = new MemoryStore();
   readonly clock = new FakeClock();
 
-  async view(): Promise<RecordView> {
-    const view = await RecordView.open(this.store, silentLogger, this.clock);
+  async view(logger: Logger = silentLogger): Promise<RecordView> {
+    const view = await RecordView.open(this.store, logger, this.clock);
     opened.push(view);
     return view;
   }
@@ -124,6 +124,29 @@ describe("a store that has lost what it confirmed", () => {
       new: { n: 7 },
       ours: { n: 2 },
     });
+  });
+
+  it.each([
+    ["nothing", {}],
+    ["no list", { seen: "1-0000000000000000", tail: 7, earlier: null, isDone: true, timeMs: 1 }],
+    ["no revision", { seen: "x", tail: [], earlier: [], isDone: true, timeMs: 1 }],
+    ["no revisions", { seen: "1-0000000000000000", tail: [{}], earlier: [1], isDone: true, timeMs: 1 }],
+    ["no time", { seen: "1-0000000000000000", tail: [], earlier: [], isDone: true }],
+  ])("gets it back beside a record that looks like a mark and tells %s, which stays", async (_, foreign) => {
+    const desk = new Desk();
+    const told: unknown[] = [];
+    const warn: Logger["warn"] = (fields, message) => {
+      if (message.includes("mark")) told.push(fields);
+    };
+    const view = await desk.view({ ...silentLogger, warn });
+    const key = `~rescue/by\u001b[2Jhand`;
+    await desk.store.commit({ operationId: "hand", expect: [], put: [{ key, value: foreign }], delete: [] });
+    await desk.write({ a: 1 });
+    desk.store.loseAfter(1);
+    await desk.notice();
+    expect([await desk.records(), shownBy(view)]).toEqual([{ a: { n: 1 } }, { a: { n: 1 } }]);
+    expect((await desk.store.get(key))?.value).toEqual(foreign);
+    expect(told).toEqual([{ record: "~rescue/by\\u001b[2Jhand", otherCount: 0 }]);
   });
 
   it("gets it back once from several that have seen it", async () => {

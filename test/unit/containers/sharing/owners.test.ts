@@ -153,6 +153,28 @@ describe("a gateway that has died", () => {
     });
   });
 
+  it("leaves its work to be settled also where that of another one that died cannot be", async () => {
+    const [a, b, c] = await gateways(["a", "b", "c"]);
+    a!.owners.hold(theIntent);
+    b!.owners.hold({ ...theIntent, subject: "int2" });
+    await write(a!, pending("a"));
+    await write(b!, pending("b", { id: "int2" }));
+    await c!.clock.advance(heartbeatMs);
+    for (const dead of [a!, b!]) await dead.owners.close();
+    const { store, clock, state } = c!;
+    const commit = store.commit.bind(store);
+    store.commit = async (wish) => {
+      if (wish.put.some(({ key }) => key.includes("int1")))
+        throw new StoreError("STATE_TOO_LARGE", "as told");
+      return await commit(wish);
+    };
+    await clock.advance(2 * ownerSilenceMs);
+    expect(["int1", "int2"].map((id) => state.get("intent", id)?.state)).toEqual(["PENDING", "UNKNOWN"]);
+    store.commit = commit;
+    await clock.advance(2 * heartbeatMs);
+    expect(intentOf(c!)?.state).toBe("UNKNOWN");
+  });
+
   it("is not taken for dead while nobody can write: the store is away", async () => {
     const [, b] = await dieWith(pending("a"));
     const { store, clock } = b;
