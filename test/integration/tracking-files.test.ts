@@ -239,6 +239,17 @@ describe("what others write", () => {
     expect(state.entries.size).toBe(1);
   });
 
+  it("goes from the file when it goes from the state, which took it later than when it was offered", async () => {
+    state.refusals = ({ addedContainers }) => ({ containers: addedContainers.map(({ key }) => key) });
+    await writeForeign([7]);
+    await open();
+    state.track(anEntry(1), anEntry(7));
+    await eventually(async () => expect(await idsInFile()).toEqual(ids(7, 1)));
+    await eventually(() => expect(files?.status.isCurrent).toBe(true));
+    state.untrack(anEntry(7).key);
+    await eventually(async () => expect(await idsInFile()).toEqual(ids(1)));
+  });
+
   it("keeps fields that we do not know, and entries that name nobody", async () => {
     const entry = { ID: "x", Note: 1, Container: { ID: "x", Mood: "good" }, IpAddress: "192.0.2.9" };
     await writeFile(

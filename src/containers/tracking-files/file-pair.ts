@@ -3,18 +3,12 @@ import type { MirrorTimes } from "../../store/mirror/limits.js";
 import { Slices } from "../../store/mirror/slices.js";
 import { failpoint } from "../../system/failpoint.js";
 import type { Clock } from "../../system/clock.js";
-import type {
-  ForeignChanges,
-  GroupEntry,
-  ImportChanges,
-  ImportRefusals,
-  TrackedEntry,
-  TrackingState,
-} from "./contract.js";
+import type { ForeignChanges, GroupEntry, ImportChanges, TrackedEntry, TrackingState } from "./contract.js";
 import type { Fingerprints } from "./entry.js";
 import { type Foreign, isEmpty, mergeForeign } from "./foreign-changes.js";
-import { type GroupDocument, membershipKey, planGroups } from "./group-document.js";
+import { type GroupDocument, planGroups } from "./group-document.js";
 import type { Ledger } from "./ledger.js";
+import { Refused } from "./refused.js";
 import { planTracked, type TrackedDocument } from "./tracked-document.js";
 import type { Sight, TrackingFile } from "./tracking-file.js";
 
@@ -42,12 +36,7 @@ export class FilePair {
   readonly #ledger: Ledger;
   readonly #fingerprints: Fingerprints;
   readonly #options: FilePairOptions;
-  /** What the state did not take. */
-  readonly #refused = {
-    containers: new Set<string>(),
-    groups: new Set<string>(),
-    members: new Set<string>(),
-  };
+  readonly #refused = new Refused();
 
   constructor(
     files: {
@@ -78,14 +67,14 @@ export class FilePair {
     if (theirContainers === undefined && theirGroups === undefined) return;
     const slices = new Slices(this.#options.clock, this.#options.times.sliceMs);
     await this.#import(theirContainers, theirGroups, isFirst ? "first" : "change");
-    if (containers?.kind === "foreign") {
-      this.containers.adopt(containers.document, containers.mark);
+    if (containers?.kind === "foreign") this.containers.adopt(containers.document, containers.mark);
+    if (groups?.kind === "foreign") this.groups.adopt(groups.document, groups.mark);
+    await this.#refused.forgetTaken(this.#options.state, slices);
+    await this.#refused.forgetGone(this.containers.disk, this.groups.disk, slices);
+    if (containers?.kind === "foreign")
       await this.#ledger.tookContainers(containers.document, containers.appearedMs, this.#refused, slices);
-    }
-    if (groups?.kind === "foreign") {
-      this.groups.adopt(groups.document, groups.mark);
+    if (groups?.kind === "foreign")
       await this.#ledger.tookGroups(groups.document, groups.appearedMs, this.#refused, slices);
-    }
     failpoint("mirror.merged");
   }
 
@@ -122,18 +111,11 @@ export class FilePair {
         containersMs: containers?.appearedMs ?? nowMs,
         groupsMs: groups?.appearedMs ?? nowMs,
       };
-      this.#refuse((await importChanges(changes, appeared)) ?? {});
+      this.#refused.add((await importChanges(changes, appeared)) ?? {});
     }
     const counts = { ...countsOf(changes), staleCount, untrackedMemberCount };
     if (Object.values(counts).some((count) => count > 0))
       logger.info(counts, "tracking files of others merged");
-  }
-
-  #refuse({ containers = [], groups = [], members = [] }: ImportRefusals): void {
-    for (const key of containers) this.#refused.containers.add(key);
-    for (const id of groups) this.#refused.groups.add(id);
-    for (const { groupId, memberKey } of members)
-      this.#refused.members.add(membershipKey(groupId, memberKey));
   }
 
   /**
@@ -142,10 +124,11 @@ export class FilePair {
    */
   async write(): Promise<WriteResult> {
     const { state, clock, times } = this.#options;
+    const slices = new Slices(clock, times.sliceMs);
+    await this.#refused.forgetTaken(state, slices);
     // Both in one moment: nothing may wait in between.
     const entries = [...state.containers()];
     const groups = [...state.groups()];
-    const slices = new Slices(clock, times.sliceMs);
     const wanted = new Map<string, TrackedEntry>();
     for (const entry of entries) {
       wanted.set(entry.key, entry);

@@ -232,7 +232,7 @@ export async function membershipsOf(
   return memberships;
 }
 
-function membershipOf(key: string): Membership {
+export function membershipOf(key: string): Membership {
   const end = key.indexOf("\n");
   return { groupId: key.slice(0, end), memberKey: key.slice(end + 1) };
 }

@@ -6,6 +6,7 @@ import type { Fingerprints } from "./entry.js";
 import type { Slices } from "../../store/mirror/slices.js";
 import { type Held, type HeldEntries, membershipsOf, type Removals } from "./foreign-changes.js";
 import { type GroupDocument, membersFingerprints } from "./group-document.js";
+import type { Refused } from "./refused.js";
 import type { TrackedDocument } from "./tracked-document.js";
 
 type Times = Pick<MirrorTimes, "removalKeptMs" | "maxRemovals">;
@@ -225,13 +226,6 @@ function* fingerprintsOf(
   fingerprints: Fingerprints,
 ): Generator<readonly [string, string]> {
   for (const [key, entry] of entries) yield [key, fingerprints.of(entry)];
-}
-
-export interface Refused {
-  readonly containers: ReadonlySet<string>;
-  readonly groups: ReadonlySet<string>;
-  /** As `membershipKey` spells them. */
-  readonly members: ReadonlySet<string>;
 }
 
 async function groupTexts(
