@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { TrackingFiles } from "../../src/containers/tracking-files/tracking-files.js";
 import { silentLogger } from "../../src/observability/logger.js";
+import { StoreError } from "../../src/store/errors.js";
 import type { MirrorTimes } from "../../src/store/mirror/limits.js";
 import { systemClock } from "../../src/system/clock.js";
 import { anEntry, FakeTrackingState } from "../support/tracking-state.js";
@@ -248,6 +249,20 @@ describe("what others write", () => {
     await eventually(() => expect(files?.status.isCurrent).toBe(true));
     state.untrack(anEntry(7).key);
     await eventually(async () => expect(await idsInFile()).toEqual(ids(1)));
+  });
+
+  it("keeps nobody waiting at the end while the state cannot take it: the next start brings it in", async () => {
+    await open();
+    state.refusals = () => {
+      throw new StoreError("STATE_STORE_UNAVAILABLE", "away");
+    };
+    const count = state.imports.length;
+    await writeForeign([7]);
+    await files?.close();
+    expect(state.imports.length - count).toBeLessThan(5);
+    state.refusals = () => ({});
+    await open();
+    await eventually(() => expect([...state.entries.keys()]).toEqual([anEntry(7).key]));
   });
 
   it("keeps fields that we do not know, and entries that name nobody", async () => {

@@ -5,6 +5,7 @@ import { isContainerId, parseDockerVm } from "../../peer-api/docker-vm.js";
 import type { RecordValue } from "../../store/contract.js";
 import { failpoint } from "../../system/failpoint.js";
 import { change, type ChangeDeps, type Draft } from "../change.js";
+import { ContainerError } from "../errors.js";
 import { inBatches } from "./import-batches.js";
 import { containerLimits } from "../limits.js";
 import { endGroup, enterGroup, leaveGroup, type Member } from "../membership.js";
@@ -222,7 +223,8 @@ function addSome(
     try {
       if (record === undefined) refuse(key);
       else enterGroup(draft, groupId, [{ key, address: record.address, id: record.id }]);
-    } catch {
+    } catch (error) {
+      if (!(error instanceof ContainerError)) throw error;
       // The group or the container is in as many as the limits allow: it stays in the file only.
       refuse(key);
     }

@@ -28,6 +28,9 @@ export interface MirrorTurnOptions extends FilePairOptions {
   readonly disk: DiskTime;
 }
 
+/** IDLE: nothing was to be written, or may be now. */
+export type TurnResult = WriteResult | "IDLE";
+
 /** One turn after the other: look at both files, merge what others did, write what is missing. */
 export class MirrorTurn {
   readonly #options: MirrorTurnOptions;
@@ -97,8 +100,7 @@ export class MirrorTurn {
     return { kind: "mirroring" };
   }
 
-  /** @returns IDLE: nothing was to be written, or may be now */
-  async run(mayWrite: boolean): Promise<WriteResult | "IDLE"> {
+  async run(mayWrite: boolean): Promise<TurnResult> {
     const { state, clock } = this.#options;
     const pair = this.#pair;
     if (pair === undefined) return "IDLE";

@@ -5,7 +5,7 @@ import { type MirrorTimes, mirrorLimits } from "../../store/mirror/limits.js";
 import { WritePace } from "../../store/mirror/write-pace.js";
 import { DiskTime } from "../../system/disk-time.js";
 import type { OpenResult, TrackingStatus } from "./contract.js";
-import { MirrorTurn, type MirrorTurnOptions } from "./mirror-turn.js";
+import { MirrorTurn, type MirrorTurnOptions, type TurnResult } from "./mirror-turn.js";
 
 export type TrackingFilesOptions = Omit<MirrorTurnOptions, "times" | "disk"> & {
   /** @default mirrorLimits */
@@ -23,7 +23,7 @@ export class TrackingFiles {
   #isOpen = false;
   #isDirty = false;
   #timer: { readonly dueMs: number; readonly cancel: () => void } | undefined;
-  #running: Promise<void> | undefined;
+  #running: Promise<TurnResult> | undefined;
   #endWatch: () => void = () => undefined;
 
   constructor({ times, ...options }: TrackingFilesOptions) {
@@ -69,8 +69,8 @@ export class TrackingFiles {
     this.#endWatch();
     await this.#running;
     for (let attempt = 1; attempt <= closeAttempts; attempt += 1) {
-      await this.#run();
-      if (!this.#isDirty || this.#turn.failing.size > 0) break;
+      const result = await this.#run();
+      if (!this.#isDirty || result === "FAILED" || this.#turn.failing.size > 0) break;
     }
     this.#isOpen = false;
     this.#timer?.cancel();
@@ -89,31 +89,32 @@ export class TrackingFiles {
   }
 
   /** One turn at a time; whoever asks during one gets that one, and what came up meanwhile is for the next. */
-  async #run(): Promise<void> {
+  async #run(): Promise<TurnResult> {
     this.#running ??= this.#runOnce().finally(() => {
       this.#running = undefined;
       this.#wakeIn(this.#isDirty ? this.#pace.delayMs : this.#options.times.pollMs);
     });
-    await this.#running;
+    return await this.#running;
   }
 
-  async #runOnce(): Promise<void> {
+  async #runOnce(): Promise<TurnResult> {
     const { clock, state, logger, times } = this.#options;
     const startMs = clock.monotonicMs();
     const isDirty = this.#isDirty;
     // A commit from here on is for the next turn, unless this one sees it already.
     this.#isDirty = false;
+    let result: TurnResult;
     try {
-      const outcome = await this.#turn.run(isDirty && this.#pace.delayMs <= times.writeDelayMs);
-      if (outcome === "IDLE") this.#isDirty ||= isDirty;
-      else if (outcome === "CURRENT") this.#pace.wrote(state.containerCount, startMs);
-      else this.#isDirty = true;
-      if (outcome === "FAILED" || (this.#isDirty && this.#turn.failing.size > 0)) this.#pace.failed();
+      result = await this.#turn.run(isDirty && this.#pace.delayMs <= times.writeDelayMs);
     } catch (error) {
-      this.#isDirty = true;
-      this.#pace.failed();
       logger.warn({ err: error }, "tracking files cannot be joined with the state; it is tried again");
+      result = "FAILED";
     }
+    if (result === "IDLE") this.#isDirty ||= isDirty;
+    else if (result === "CURRENT") this.#pace.wrote(state.containerCount, startMs);
+    else this.#isDirty = true;
+    if (result === "FAILED" || (this.#isDirty && this.#turn.failing.size > 0)) this.#pace.failed();
+    return result;
   }
 }
 
