@@ -80,12 +80,15 @@ export async function openStateStore(config: GatewayConfig, logger: Logger): Pro
       "this base folder had a state in Redis, and there is none: Redis was flushed, or it is another Redis or database than before",
     );
   }
-  if ((await opened.store.get(importKey)) !== undefined) {
+  try {
+    if ((await opened.store.get(importKey)) !== undefined)
+      throw new ConfigError("an import into this state is not finished: repeat `p2prc state import`");
+    // The embedded state is its own sign.
+    if (known === undefined && home.backend === "redis") await writeStateHome(ownFolder(config), home);
+  } catch (error) {
     await opened.store.close();
-    throw new ConfigError("an import into this state is not finished: repeat `p2prc state import`");
+    throw error;
   }
-  // The embedded state is its own sign.
-  if (known === undefined && home.backend === "redis") await writeStateHome(ownFolder(config), home);
   return { ...opened, store: outsideImports(opened.store) };
 }
 
