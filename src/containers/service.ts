@@ -16,7 +16,7 @@ import { listContainers, listGroups } from "./lists.js";
 import { findContainer, findIntent, findTombstone } from "./lookup.js";
 import { Liveness } from "./looking/liveness.js";
 import { readContainerName } from "./names.js";
-import { openMirror } from "./tracking-files/mirror.js";
+import { type Mirror, openMirror } from "./tracking-files/mirror.js";
 import { NodeCalls } from "./life/node-calls.js";
 import { Owners } from "./sharing/owners.js";
 import { freePorts, takePorts } from "./ports/port-claims.js";
@@ -75,11 +75,19 @@ export async function openContainerService(deps: ContainerServiceDeps): Promise<
   const state = await TrackedState.open(deps.view, clock);
   const parts = partsOf(deps, state, journal, stopping.signal);
   const { base, owners, creates, removals, portMaps, waits, liveness, duty, keys, mends } = parts;
-  await replaySeen(base, journal);
-  await settleUnfinished(base, owners.open, deps.isOwnerGone);
-  await mends.open();
-  failpoint("recovery.settled");
-  const mirror = await openMirror(deps, base);
+  let mirror: Mirror;
+  try {
+    await replaySeen(base, journal);
+    await settleUnfinished(base, owners.open, deps.isOwnerGone);
+    await mends.open();
+    failpoint("recovery.settled");
+    mirror = await openMirror(deps, base);
+  } catch (error) {
+    stopping.abort();
+    await Promise.all([owners.close(), mends.close()]);
+    await journal.close();
+    throw error;
+  }
   keys.introduce();
   duty?.start();
   liveness.start();

@@ -117,7 +117,7 @@ export async function openContainersRoom(options: RoomOptions = {}): Promise<Gat
   const containersPath = join(folder, "trackcontainers.json");
   const groupsPath = join(folder, "grouptrackcontainers.json");
   let idCount = gatewayNumber * 100_000;
-  const service = await openContainerService({
+  const opening = openContainerService({
     store,
     view,
     clock,
@@ -135,6 +135,11 @@ export async function openContainersRoom(options: RoomOptions = {}): Promise<Gat
     trackingFiles: { containersPath, groups: { path: groupsPath }, ledgerPath: join(folder, "side") },
     acceptsLoss: false,
     draining: options.draining ?? new AbortController().signal,
+  });
+  const service = await opening.catch(async (error: unknown) => {
+    await view.close();
+    await rm(folder, { recursive: true, force: true });
+    throw error;
   });
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopping ??= service.close().then(() => view.close()));
