@@ -174,7 +174,7 @@ describe("a connection", () => {
   });
 
   it("that is refused ends at once in words that nothing was done", async () => {
-    const store = await open(proxy.url, { patienceMs: 50 });
+    const store = await open(proxy.url, { patienceMs: 500 });
     proxy.isRefusing = true;
     proxy.reset();
     while (store.stats.isConnected) await delay(5);

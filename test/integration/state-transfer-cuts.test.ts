@@ -147,9 +147,13 @@ describe("an import", () => {
     await exportState(from, file);
     await using server = await RedisServer.start();
     await using proxy = await TcpProxy.start(server.port);
-    const limits = { patienceMs: 50, commitTimeoutMs: 300, replyTimeoutMs: 300 };
-    const open = { url: proxy.url, namespace: "away", logger: silentLogger, ...limits };
-    const store = await openRedisStore(open);
+    const open = { url: proxy.url, namespace: "away", logger: silentLogger };
+    const store = await openRedisStore({
+      ...open,
+      patienceMs: 50,
+      commitTimeoutMs: 300,
+      replyTimeoutMs: 300,
+    });
     const commit = store.commit.bind(store);
     let commits = 0;
     store.commit = async (asked) => {
