@@ -13,7 +13,8 @@ export default {
       { jsc: { parser: { syntax: "typescript" }, target: "es2022" }, module: { type: "es6" } },
     ],
   },
-  testTimeout: 20_000,
+  // Long for what hangs, and longer than what does not takes on a machine that is busy elsewhere.
+  testTimeout: 60_000,
   // Most tests wait for sockets and processes: one fewer than there are processors would leave half of two idle.
   maxWorkers: "100%",
 };

@@ -1,5 +1,5 @@
 /** Callers who leave a creation, at any moment: what the node made is tracked for who can know of it, or removed again. */
-import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Container_State } from "../../src/gen/p2prc/client/v1/container_pb.js";
 import { at, ContainerBench, eventually, type OpenBench } from "../support/container-bench.js";
@@ -7,13 +7,14 @@ import { at, ContainerBench, eventually, type OpenBench } from "../support/conta
 const benches = new ContainerBench();
 let bench: OpenBench;
 /** How long the node builds, in milliseconds. */
-const buildMs = 150;
+const buildMs = 900;
 
 beforeAll(async () => {
   bench = await benches.open({
     devnet: { nodes: 1, containers: { createDelayMs: buildMs, listens: false } },
   });
 });
+afterEach(() => bench.devnet.node(0).setFault(undefined));
 afterAll(() => benches.release());
 
 /** Each creation is known in the ledger by its base image. */
@@ -111,7 +112,10 @@ describe("a caller who leaves", () => {
 
   it("while the removal of its container fails leaves it tracked", async () => {
     bench.devnet.node(0).setFault("stuck-remove");
-    const call = bench.api.createContainer(orderOf("stuck:1"), { timeoutMs: buildMs / 3 });
+    const leaving = new AbortController();
+    const call = bench.api.createContainer(orderOf("stuck:1"), { signal: leaving.signal });
+    await eventually(async () => expect(createOf("stuck:1")).toHaveLength(1));
+    leaving.abort();
     await call.catch(() => undefined);
     await quiet();
     const name = `${bench.nodes[0] ?? ""}/containers/${createOf("stuck:1")[0]?.id ?? ""}`;

@@ -8,7 +8,7 @@ import {
   NodeFailed_Step,
 } from "../../src/gen/p2prc/client/v1/ip_table_pb.js";
 import { Node_State } from "../../src/gen/p2prc/client/v1/node_pb.js";
-import { drips } from "../support/raw-node.js";
+import { drips, type RawNode } from "../support/raw-node.js";
 import {
   activeIn,
   crawl,
@@ -23,8 +23,8 @@ const bench = new WireBench();
 afterEach(() => bench.release());
 
 const half = 12;
-const limitMs = 700;
-const limit = { nanos: limitMs * 1_000_000 };
+const limitMs = 2_500;
+const limit = { seconds: 2n, nanos: 500_000_000 };
 const limits = { nodeTimeout: limit, exchangeTimeout: limit, maxConcurrency: 8 };
 
 const addressesOf = (nodes: readonly DevnetNode[]): string[] => nodes.map(({ address }) => address).sort();
@@ -37,7 +37,10 @@ const failuresAt = (events: CrawlEvents, step: NodeFailed_Step): Record<string, 
       .map(({ node, reason }) => [node.replace("nodes/", ""), FailureReason[reason]]),
   );
 
-type Timeout = { readonly seconds: bigint } | { readonly nanos: number };
+interface Timeout {
+  readonly seconds: bigint;
+  readonly nanos?: number;
+}
 /** Long enough for what does answer, on a busy machine too. */
 const ample = { seconds: 5n };
 
@@ -81,7 +84,7 @@ describe("a network of which one half", () => {
         unreachable: faulty.map((address) => `nodes/${address}`),
       });
       // Who never falls silent for half a second keeps its place: 12 of those on 8 places take 2 rounds.
-      expect(elapsedMs).toBeLessThan(2 * limitMs + 5_000);
+      expect(elapsedMs).toBeLessThan(2 * limitMs + 15_000);
     },
   );
 
@@ -108,21 +111,29 @@ describe("a network of which one half", () => {
         activeCount: 2 * half,
         unreachable: [],
       });
-      expect(elapsedMs).toBeLessThan(2 * limitMs + 5_000);
+      expect(elapsedMs).toBeLessThan(2 * limitMs + 15_000);
     },
   );
 
   it("answers at one byte per second is crawled within the limits of a single node", async () => {
     const head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n";
-    const slow = await Promise.all(Array.from({ length: 12 }, () => bench.rawNode(drips(head, "{", 1_000))));
+    const drip = drips(head, "{", 1_000);
+    let mostAtOnce = 0;
+    const slow: RawNode[] = await Promise.all(
+      Array.from({ length: 12 }, () =>
+        bench.rawNode((socket, request) => {
+          mostAtOnce = Math.max(mostAtOnce, slow.filter(({ openCount }) => openCount > 0).length);
+          drip(socket, request);
+        }),
+      ),
+    );
     const gateway = await bench.open({ devnet: { nodes: 12, shape: "mesh" } });
     const { entryAddresses } = gateway.devnet;
     const seedAddresses = [...slow.map(({ port }) => `127.0.0.1:${port}`), ...entryAddresses];
-    const startMs = performance.now();
     const events = await crawl(remote(gateway), {
       maxConcurrency: 4,
       seedAddresses,
-      nodeTimeout: { seconds: 2n },
+      nodeTimeout: { seconds: 4n },
     });
     expect(summaryOf(events)).toMatchObject({
       endReason: CrawlCompleted_EndReason.FINISHED,
@@ -130,8 +141,8 @@ describe("a network of which one half", () => {
     });
     expect(new Set(Object.values(failuresAt(events, NodeFailed_Step.PROBE)))).toEqual(new Set(["TIMEOUT"]));
     expect(summaryOf(events).unreachable).toHaveLength(12);
-    // Silent between two bytes, each gives its place back: without that, 12 on 4 places take 3 times 2 s and more.
-    expect(performance.now() - startMs).toBeLessThan(5_500);
+    // Silent between two bytes, each gives its place back: without that, never more than 4 are asked at once.
+    expect(mostAtOnce).toBeGreaterThan(4);
     expect(slow.map(({ openCount }) => openCount)).toEqual(slow.map(() => 0));
   });
 });

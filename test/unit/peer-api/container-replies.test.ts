@@ -157,7 +157,7 @@ describe("the answer to an order", () => {
       started(500, `error: Container ${body}null`);
       removed(500, body);
     }
-    expect(performance.now() - startMs).toBeLessThan(1_500);
+    expect(performance.now() - startMs).toBeLessThan(15_000);
   });
 });
 

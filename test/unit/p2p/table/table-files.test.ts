@@ -211,7 +211,7 @@ describe("a table on a disk that does not answer", () => {
       }
     }
   }
-  const impatient = () => new IpTable({ tablePath, sidePath }, silentLogger, { diskTimeoutMs: 50 });
+  const impatient = () => new IpTable({ tablePath, sidePath }, silentLogger, { diskTimeoutMs: 500 });
 
   it.each([
     ["table.json", "IP_TABLE_UNREADABLE"],
@@ -225,7 +225,8 @@ describe("a table on a disk that does not answer", () => {
       await expect(table.read()).rejects.toMatchObject({ reason });
       const startMs = performance.now();
       for (let call = 0; call < 20; call += 1) await expect(table.read()).rejects.toMatchObject({ reason });
-      expect(performance.now() - startMs).toBeLessThan(500);
+      // Not 20 times 500 ms.
+      expect(performance.now() - startMs).toBeLessThan(5_000);
       hung.release();
       hung.path = "";
       expect([...(await readOnceAnswered(table)).keys()]).toEqual([key(1)]);
