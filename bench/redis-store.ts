@@ -1,6 +1,6 @@
 /** The state in Redis: its operations beside the embedded store's, its cost beside the bare script, and how soon others see. */
 import { createHash } from "node:crypto";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -10,6 +10,7 @@ import type { StateStore } from "../src/store/contract.js";
 import { storeLimits } from "../src/store/limits.js";
 import { openLmdbStore } from "../src/store/lmdb/lmdb-store.js";
 import { redisKeys } from "../src/store/redis/redis-keys.js";
+import { scriptText } from "../src/store/redis/redis-scripts.js";
 import { openRedisStore } from "../src/store/redis/redis-store.js";
 import { makeNonce } from "../src/store/revision.js";
 import { RedisServer } from "../test/support/redis-server.js";
@@ -73,7 +74,7 @@ async function benchBesideScript(server: RedisServer, runs: number): Promise<Ben
   const client = createClient({ url: server.url, RESP: 2, commandOptions: { timeout: 0 } });
   client.on("error", () => undefined);
   await client.connect();
-  const script = await readFile(new URL("../src/store/redis/redis-commit.lua", import.meta.url), "utf8");
+  const script = scriptText("redis-commit.lua");
   const sha = createHash("sha1").update(script).digest("hex");
   // Makes the second state; and both states are of a hundred records.
   const bare = await open(server, "bare");

@@ -125,6 +125,33 @@ describe("the keys", () => {
     },
   );
 
+  it.each([["records"], ["log"], ["operations"]])(
+    "without %s, as Redis evicts and people delete, take no commit and let nobody in, until the others are gone too",
+    async (name) => {
+      const store = await open();
+      await put(store, "k", { n: 1 });
+      await server.ask("DEL", `{p2prc:test}:${name}`);
+      expect(await reasonOf(put(store, "l"))).toBe("STATE_STORE_UNAVAILABLE");
+      expect(await reasonOf(store.get("k"))).toBe("STATE_STORE_UNAVAILABLE");
+      expect(await reasonOf(store.load())).toBe("STATE_UNREADABLE");
+      expect(await reasonOf(open())).toBe("STATE_UNREADABLE");
+      expect(await server.ask("EXISTS", `{p2prc:test}:${name}`)).toBe(0);
+      await server.ask("FLUSHALL");
+      expect((await store.load()).records.size).toBe(0);
+      await put(store, "l");
+      expect(await store.get("l")).toBeDefined();
+    },
+  );
+
+  it("that hold no record any more are a state all the same", async () => {
+    const store = await open();
+    await put(store, "k");
+    await commit(store, { delete: ["k"] });
+    expect(await server.ask("EXISTS", "{p2prc:test}:records")).toBe(0);
+    await put(store, "l");
+    expect((await (await open()).load()).records.size).toBe(1);
+  });
+
   it("of another program, or of a newer version, are refused and stay as they are", async () => {
     await server.ask("SET", "{p2prc:test}:meta", "foreign");
     expect(await reasonOf(open())).toBe("STATE_UNREADABLE");

@@ -1,13 +1,15 @@
 -- commit: checks what must still be true, then writes all or nothing, as one revision.
 -- KEYS[1] records (hash: key -> "<revision> <JSON>")  KEYS[2] log (stream, ids "<number>-0")
--- KEYS[3] operations (hash: operation id -> revision)  KEYS[4] meta (hash: schema, head, base, bytes)
+-- KEYS[3] operations (hash: operation id -> revision)
+-- KEYS[4] meta (hash: schema, head, base, bytes of the log, records: how many there are)
 -- KEYS[5] mark of this nonce (string, expires): the last attempt that was answered "conflict"
 -- ARGV[1] operation id  ARGV[2] nonce, the same in each attempt at this commit  ARGV[3] number of the attempt: 1, then more
 --   as replies are lost  ARGV[4] wall clock in ms  ARGV[5] history in commits  ARGV[6] history in bytes
 -- ARGV[7] most bytes of replaced values  ARGV[8] how many expectations  ARGV[9] how many puts
 -- ARGV[10...] expectations: key, revision or ""; then puts: key, JSON; then deletes: key
 -- returns {"committed", revision} | {"conflict", key, revision or "", head} | {"too_large", bytes}
---   | {"void"}: a later attempt was answered "conflict" before this one came | {"gone"}: there is no state here
+--   | {"void"}: a later attempt was answered "conflict" before this one came
+--   | {"gone"}: there is no state here, or not all of it
 --
 -- XADD comes first: a script is isolated, but not rolled back, and XADD is the only step that can fail (no memory left, a
 -- log without its counter). Values are handed on as text: cjson would change numbers, empty lists and nothing else we need.
@@ -19,7 +21,7 @@ local firstPut = 10 + 2 * expectations
 local firstDelete = firstPut + 2 * puts
 local maxTrimmed = 64
 
-local head = redis.call("HGET", meta, "head")
+local head = wholeHead(records, log, operations, meta)
 if not head then return { "gone" } end
 local answered = redis.call("HGET", operations, operation)
 if answered then return { "committed", answered } end
@@ -92,5 +94,6 @@ while (trimmed < maxTrimmed or freed < size) and first < number
   first = first + 1
   trimmed = trimmed + 1
 end
-redis.call("HSET", meta, "head", revision, "base", base, "bytes", string.format("%.0f", bytes))
+redis.call("HSET", meta, "head", revision, "base", base, "bytes", string.format("%.0f", bytes),
+  "records", redis.call("HLEN", records))
 return { "committed", revision }

@@ -20,7 +20,7 @@ export interface LogEntry {
 }
 
 export interface LogPart {
-  /** The latest commit; undefined = there is no state. */
+  /** The latest commit; undefined = there is no state, or not all of it. */
   readonly head: Revision | undefined;
   /** The commit right before the oldest one in the log: the first that can be resumed. */
   readonly base: Revision | undefined;
@@ -38,8 +38,9 @@ export async function readLog(
   after: number,
   most: number = redisLimits.maxReadEntries,
 ): Promise<LogPart> {
+  const { records, log, operations, meta } = keys;
   const args = [String(after), String(most), String(redisLimits.enoughReadBytes)];
-  const reply = await scripts.read.run(connection, [keys.log, keys.meta], args);
+  const reply = await scripts.read.run(connection, [records, log, operations, meta], args);
   const [head, base, ...entries] = listOf(reply);
   const textOf = (part: RedisReply | undefined): string | undefined =>
     typeof part === "string" ? part : undefined;

@@ -1,7 +1,7 @@
 -- open: finds the state, or makes an empty one where there is nothing.
 -- KEYS[1] records  KEYS[2] log  KEYS[3] operations  KEYS[4] meta  KEYS[5] a mark that no commit leaves
 -- ARGV[1] schema that this program writes  ARGV[2] revision before the first commit
--- returns {"found", schema} | {"made", schema} | {"damaged"}: parts of a state, without the counter that they need
+-- returns {"found", schema} | {"made", schema} | {"damaged"}: not all parts of a state
 --   | {"forbidden", command}: this user may not run it
 --
 -- A commit that is let do one step and not the next would be torn. Each command of each script is tried on nothing; only a
@@ -28,6 +28,7 @@ try("XADD", log, "NOMKSTREAM", "0-0", "nonce", "")
 try("XRANGE", log, "-", "-", "COUNT", "1")
 try("XDEL", log, "0-1")
 try("HDEL", records, "")
+try("HLEN", records)
 local isThere = schema and not isForeign
 if isThere then try("HSET", meta, "schema", schema) end
 
@@ -37,5 +38,5 @@ if not forbidden and not schema and partCount == 0 then
 end
 if forbidden then return { "forbidden", forbidden } end
 if isForeign then return schema end
-if not schema or not redis.call("HGET", meta, "head") then return { "damaged" } end
+if not schema or not wholeHead(records, log, operations, meta) then return { "damaged" } end
 return { "found", schema }

@@ -11,12 +11,16 @@ export interface RedisScripts {
   readonly trail: RedisScript;
 }
 
+/** The text of a script, with what stands before each: how to know that the state is there. */
+export const scriptText = (file: string): string =>
+  ["redis-whole.lua", file].map((each) => readFileSync(new URL(each, import.meta.url), "utf8")).join("");
+
 export class RedisScript {
   readonly #text: string;
   readonly #sha: string;
 
   constructor(file: string) {
-    this.#text = readFileSync(new URL(file, import.meta.url), "utf8");
+    this.#text = scriptText(file);
     this.#sha = createHash("sha1").update(this.#text).digest("hex");
   }
 

@@ -24,7 +24,7 @@ export class RedisState {
     this.#logger = logger;
   }
 
-  /** It was flushed, or this is another Redis. Nothing is written until it was loaded anew. */
+  /** It was flushed, a part of it was evicted, or this is another Redis. Nothing is written until it was loaded anew. */
   get isGone(): boolean {
     return this.#isGone;
   }
@@ -75,7 +75,11 @@ export class RedisState {
   see(isThere: boolean): void {
     if (this.#isGone === isThere) {
       if (isThere) this.#logger.info({}, "the state in Redis is back");
-      else this.#logger.error({}, "the state in Redis is gone; nothing is written until it was loaded anew");
+      else
+        this.#logger.error(
+          {},
+          "the state in Redis, or a part of it, is gone; nothing is written until it was loaded anew",
+        );
     }
     this.#isGone = !isThere;
   }
@@ -84,7 +88,7 @@ export class RedisState {
 export const goneError = (): StoreError =>
   new StoreError(
     "STATE_STORE_UNAVAILABLE",
-    "the state in Redis is gone (flushed, or another Redis); nothing is written until it was loaded anew",
+    "the state in Redis, or a part of it, is gone (flushed, evicted, or another Redis); nothing is written until it was loaded anew",
   );
 
 function wordsOf(reply: RedisReply): readonly string[] {
