@@ -1,18 +1,20 @@
-/** `p2prc state export|import`: the part of the composition root that moves a state while no gateway owns the folder. */
+/** `p2prc state export|import`: the part of the composition root that moves a state. */
 import type { GatewayConfig } from "../config/config.js";
 import { socketPathOf } from "../config/socket-path.js";
 import { takeBaseFolder } from "../gateway/base-owner.js";
 import { openGateway } from "../gateway/gateway.js";
 import type { Logger } from "../observability/logger.js";
+import type { StateStore } from "../store/contract.js";
 import { writeStateHome } from "../store/state-home.js";
 import { withStateFile } from "../store/transfer/state-file.js";
 import { exportState, importState, type Transferred } from "../store/transfer/transfer.js";
 import { TransferError } from "../store/transfer/transfer-error.js";
 import { absent, markOf } from "../system/file-marks.js";
-import { openHome, type OpenStore, ownFolder, requireHome, wantedHome } from "./state.js";
+import { openHome, openShared, type OpenStore, ownFolder, requireHome, wantedHome } from "./state.js";
 
 /**
- * Writes the state of a base folder into a new file. One in Redis may have gateways: the file has it as of one commit.
+ * Writes a state into a new file. Nothing is made only to be exported. One in Redis may have gateways, that of this base
+ * folder too: the file has it as of one commit.
  *
  * @throws {BaseFolderTakenError}, {TransferError} and what opens it; what `signal` has
  */
@@ -24,10 +26,17 @@ export async function exportStateOf(
 ): Promise<Transferred> {
   await requireNew(path);
   const known = await requireHome(config);
-  // Not made only to be exported.
-  if (known === undefined && wantedHome(config).backend === "embedded")
-    throw new TransferError(`there is no state in ${config.baseDir}`);
-  return await withStore(config, logger, async ({ store }) => await exportState(store, path, { signal }));
+  const write = async (store: StateStore): Promise<Transferred> => await exportState(store, path, { signal });
+  if (config.redis !== undefined) {
+    const store = await openShared(config.redis, config, logger, false);
+    try {
+      return await write(store);
+    } finally {
+      await store.close();
+    }
+  }
+  if (known === undefined) throw new TransferError(`there is no state in ${config.baseDir}`);
+  return await withStore(config, logger, async ({ store }) => await write(store));
 }
 
 export interface StateImport {

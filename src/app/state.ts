@@ -6,7 +6,7 @@ import { ConfigError } from "../config/errors.js";
 import type { Logger } from "../observability/logger.js";
 import type { StateStore } from "../store/contract.js";
 import { openLmdbStore } from "../store/lmdb/lmdb-store.js";
-import { openRedisStore, type RedisStoreStats } from "../store/redis/redis-store.js";
+import { openRedisStore, type RedisStore, type RedisStoreStats } from "../store/redis/redis-store.js";
 import {
   embeddedFolder,
   isSameHome,
@@ -94,7 +94,7 @@ export async function openStateStore(config: GatewayConfig, logger: Logger): Pro
 
 /** Opens where the configuration wants the state, whatever the folder had before. @throws {StoreError}, {FileError} */
 export async function openHome(config: GatewayConfig, logger: Logger): Promise<OpenStore> {
-  const { redis, namespace } = config;
+  const { redis } = config;
   const home = wantedHome(config);
   const startId = uuidv7();
   if (redis === undefined) {
@@ -109,15 +109,30 @@ export async function openHome(config: GatewayConfig, logger: Logger): Promise<O
       stats: () => undefined,
     };
   }
-  if (config.isPasswordInFlag)
-    logger.warn({}, "the password of Redis stands in a flag, which the list of processes shows");
   const folder = await folderId(join(ownFolder(config), "gateway-id.json"));
-  logger.info({ redis: redis.toString(), namespace }, "the state is in Redis");
-  const store = await openRedisStore({ url: redis.reveal(), namespace, logger });
+  const store = await openShared(redis, config, logger, true);
   const gatewayId = `${folder}.${startId}`;
   // One process owns the folder: who had it before has ended.
   const isOwnerGone = (owner: string): boolean => owner.startsWith(`${folder}.`) && owner !== gatewayId;
   return { store, home, gatewayId, isOwnerGone, wasMade: store.wasMade, stats: () => statsOf(store.stats) };
+}
+
+/**
+ * Opens a state in Redis, beside the gateways that it has.
+ *
+ * @param makes whether an empty one is made where there is none
+ * @throws {StoreError}
+ */
+export async function openShared(
+  redis: NonNullable<GatewayConfig["redis"]>,
+  { namespace, isPasswordInFlag }: GatewayConfig,
+  logger: Logger,
+  makes: boolean,
+): Promise<RedisStore> {
+  if (isPasswordInFlag)
+    logger.warn({}, "the password of Redis stands in a flag, which the list of processes shows");
+  logger.info({ redis: redis.toString(), namespace }, "the state is in Redis");
+  return await openRedisStore({ url: redis.reveal(), namespace, logger, makes });
 }
 
 function statsOf(stats: RedisStoreStats): StoreStats {

@@ -39,6 +39,7 @@ export async function runProgram(
     const reason: unknown = signal.aborted ? signal.reason : undefined;
     if (reason instanceof Interruption) return exitCodeOfSignal[reason.signalName];
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    if (error instanceof CommanderError && error.code === "commander.help") return 2;
     const { text, exitCode: failed } = failureOf(error);
     output.stderr.write(`p2prc: ${text}\n`);
     return failed;
@@ -59,7 +60,8 @@ function buildProgram(version: string, surroundings: Surroundings, end: (exitCod
     // Failures are printed in one place, as one line.
     .configureOutput({
       writeOut: (text) => output.stdout.write(text),
-      writeErr: () => undefined,
+      // The help of a word that needs another one; what is wrong is printed below.
+      writeErr: (text) => output.stderr.write(text),
       outputError: () => undefined,
     })
     .action(async (options: Readonly<Record<string, unknown>>) => {
@@ -106,7 +108,7 @@ function buildProgram(version: string, surroundings: Surroundings, end: (exitCod
 }
 
 function addStateWords(program: Command, surroundings: Surroundings, end: (exitCode: number) => void): void {
-  const state = program.command("state").description("move the state of a base folder that no gateway owns");
+  const state = program.command("state").description("move a state, or make a copy of it");
   const addWord = (name: string, summary: string, run: typeof runStateExport): Command =>
     addStateFlags(
       state

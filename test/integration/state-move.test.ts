@@ -122,6 +122,30 @@ describe("a move to Redis", () => {
   }, 120_000);
 });
 
+describe("an export from Redis", () => {
+  it("goes beside the gateway of the same folder, and makes no state where there is none", async () => {
+    await using fleet = await Fleet.open();
+    const { api, baseDir } = await fleet.join();
+    await api.createGroup({});
+    const state = async (...words: readonly string[]): Promise<Ended> =>
+      await runCli(["state", "export", ...words, "--redis", fleet.redis.url, "--base", baseDir], {
+        cwd: folder,
+      });
+    expect(await state("copy")).toMatchObject({ code: 0, out: expect.stringContaining("records exported") });
+    const other = await runCli(
+      ["state", "export", "none", "--redis", fleet.redis.url, "--namespace", "mistyped"],
+      { cwd: folder },
+    );
+    expect(other).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("there is no state of this namespace"),
+    });
+    expect(await readdir(folder)).toEqual(["copy"]);
+    expect(await fleet.redis.ask("KEYS", "*mistyped*")).toEqual([]);
+    expect((await api.listGroups({})).groups).toHaveLength(1);
+  }, 60_000);
+});
+
 describe("the command line", () => {
   const state = async (...words: readonly string[]): Promise<Ended> =>
     await runCli(["state", ...words, "--base", join(folder, "base")], { cwd: folder });
@@ -135,10 +159,17 @@ describe("the command line", () => {
     [["export", "base"], 1, "/base is there already"],
     [["export", "new"], 1, "there is no state in"],
     [["export"], 2, "missing required argument"],
+    [["expport"], 2, "unknown command 'expport'"],
   ])("says of %j why it is not done, with exit code %i, and makes nothing", async (words, code, text) => {
     expect(await state(...words)).toMatchObject({ code, out: "", err: expect.stringContaining(text) });
     expect(await readdir(folder)).toEqual(["base"]);
     // A state of the wrong kind would keep the folder from its real one.
     expect(await readdir(join(folder, "base"))).toEqual([]);
+  });
+
+  it("tells its words to who names none, as what makes no sense", async () => {
+    const { code, out, err } = await runCli(["state"], { cwd: folder });
+    expect([code, out]).toEqual([2, ""]);
+    expect(err).toContain("export [options] <FILE>");
   });
 });

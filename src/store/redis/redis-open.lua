@@ -1,7 +1,7 @@
--- open: finds the state, or makes an empty one where there is nothing.
+-- open: finds the state, or makes an empty one where there is nothing and one is wanted.
 -- KEYS[1] records  KEYS[2] log  KEYS[3] operations  KEYS[4] meta  KEYS[5] a mark that no commit leaves
--- ARGV[1] schema that this program writes  ARGV[2] revision before the first commit
--- returns {"found", schema} | {"made", schema} | {"damaged"}: not all parts of a state
+-- ARGV[1] schema that this program writes  ARGV[2] revision before the first commit; "" = none is made
+-- returns {"found", schema} | {"made", schema} | {"absent"} | {"damaged"}: not all parts of a state
 --   | {"forbidden", command}: this user may not run it
 --
 -- A commit that is let do one step and not the next would be torn. Each command of each script is tried on nothing; only a
@@ -33,6 +33,7 @@ local isThere = schema and not isForeign
 if isThere then try("HSET", meta, "schema", schema) end
 
 if not forbidden and not schema and partCount == 0 then
+  if ARGV[2] == "" then return { "absent" } end
   local made = try("HSET", meta, "schema", ARGV[1], "head", ARGV[2], "base", ARGV[2], "bytes", "0")
   if not forbidden then return type(made) == "table" and made or { "made", ARGV[1] } end
 end

@@ -16,12 +16,15 @@ export class RedisState {
   readonly scripts: RedisScripts;
   readonly keys: RedisKeys;
   readonly #logger: Logger;
+  readonly #isMade: boolean;
   #isGone = false;
 
-  constructor(scripts: RedisScripts, keys: RedisKeys, logger: Logger) {
+  /** @param isMade whether an empty one is made where there is none */
+  constructor(scripts: RedisScripts, keys: RedisKeys, logger: Logger, isMade: boolean) {
     this.scripts = scripts;
     this.keys = keys;
     this.#logger = logger;
+    this.#isMade = isMade;
   }
 
   /** It was flushed, a part of it was evicted, or this is another Redis. Nothing is written until it was loaded anew. */
@@ -30,17 +33,22 @@ export class RedisState {
   }
 
   /**
-   * Finds it, or makes an empty one.
+   * Finds it, or makes an empty one if it may.
    *
    * @returns whether there was none
-   * @throws what `send` throws; {StoreError} STATE_UNREADABLE
+   * @throws what `send` throws; {StoreError} STATE_UNREADABLE, STATE_STORE_UNAVAILABLE
    */
   async prepare(connection: RedisConnection): Promise<boolean> {
     const { records, log, operations, meta, mark } = this.keys;
     const keys = [records, log, operations, meta, mark("open")];
-    const reply = await this.scripts.open.run(connection, keys, [schemaVersion, makeRevision(0)]);
+    const reply = await this.scripts.open.run(connection, keys, [
+      schemaVersion,
+      this.#isMade ? makeRevision(0) : "",
+    ]);
     const [kind, schema] = wordsOf(reply);
     if (kind === "forbidden") throw toRedisStoreError(new RefusedError(`NOPERM ${schema}`));
+    if (kind === "absent")
+      throw new StoreError("STATE_STORE_UNAVAILABLE", "there is no state of this namespace in Redis");
     if (kind === "damaged") {
       throw new StoreError(
         "STATE_UNREADABLE",

@@ -32,6 +32,8 @@ export interface RedisStoreOptions {
   /** Gateways of one namespace share one state. Letters, digits, `.`, `-`, `_`; at most 64. */
   readonly namespace: string;
   readonly logger: Logger;
+  /** Whether an empty state is made where there is none. @default true */
+  readonly makes?: boolean;
   readonly clock?: Clock;
   /** @default storeLimits */
   readonly history?: HistoryLimits;
@@ -67,7 +69,7 @@ export interface RedisStore extends StateStore {
 }
 
 /**
- * Opens the state that gateways share in Redis; makes it if there is none.
+ * Opens the state that gateways share in Redis; makes it if there is none, unless the options say otherwise.
  *
  * @throws {StoreError} STATE_STORE_UNAVAILABLE, STATE_UNREADABLE, STATE_READ_ONLY, DISK_FULL
  */
@@ -106,9 +108,10 @@ class SharedStore implements RedisStore {
   #closing: Promise<void> | undefined;
 
   constructor(options: RedisStoreOptions) {
-    const state = new RedisState(loadRedisScripts(), redisKeys(options.namespace), options.logger);
+    const { namespace, logger, makes = true } = options;
+    const state = new RedisState(loadRedisScripts(), redisKeys(namespace), logger, makes);
     this.#state = state;
-    this.#logger = options.logger;
+    this.#logger = logger;
     const clock = options.clock ?? systemClock;
     this.#clock = clock;
     const { historyCommits: commits, historyBytes: bytes } = storeLimits;
