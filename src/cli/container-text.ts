@@ -10,7 +10,7 @@ export const stateText = ({ state }: Pick<Container, "state">): string =>
   (Container_State as Partial<Record<number, string>>)[state] ?? `STATE_${state}`;
 
 /** `REMOVE_FAILED (REMOVE_OUTCOME_UNKNOWN)`. */
-export const stateWithReason = ({ state, stateReason }: Container): string =>
+const stateWithReason = ({ state, stateReason }: Container): string =>
   stateReason === "" ? stateText({ state }) : `${stateText({ state })} (${plainText(stateReason)})`;
 
 /** `3 members`. */

@@ -19,11 +19,11 @@ const nameOfStep = {
 } as const satisfies Record<NodeFailed_Step, string>;
 
 /** What was tried; a step of a later contract has its number. */
-export const stepText = (step: NodeFailed_Step): string =>
+const stepText = (step: NodeFailed_Step): string =>
   (nameOfStep as Partial<Record<number, string>>)[step] ?? `step ${step}`;
 
 /** The contract's name of the reason, so that it can be looked up. */
-export const reasonText = (reason: FailureReason): string =>
+const reasonText = (reason: FailureReason): string =>
   (FailureReason as Partial<Record<number, string>>)[reason] ?? `REASON_${reason}`;
 
 export const addressOf = (node: string): string => plainText(node).replace(/^nodes\//, "");

@@ -5,12 +5,6 @@ import { type Change, Change_Type, type WatchResponse } from "../gen/p2prc/clien
 import { stateText } from "./container-text.js";
 import type { TrackingFile, TrackingFiles } from "./tracking-files.js";
 
-/**
- * Whether the demo fails without the two tracking files. This is the one place: true once the gateway writes them.
- * A file that is there must be right in any case.
- */
-export const areTrackingFilesRequired = false;
-
 export interface ContainerStory {
   /** As they were answered; the first one was removed again. */
   readonly created: readonly Container[];
@@ -53,13 +47,12 @@ export function judgeContainers(story: ContainerStory): readonly string[] {
 export function judgeTrackingFiles(
   { tracked, groups }: TrackingFiles,
   { created, group }: Pick<ContainerStory, "created" | "group">,
-  areRequired: boolean = areTrackingFilesRequired,
 ): readonly string[] {
   const expected = created.slice(1).map(({ id }) => id);
-  const judge = (what: string, file: TrackingFile | undefined, name: string): readonly string[] => {
-    if (file !== undefined) return differences(file.path, file.ids[name] ?? [], expected);
-    return areRequired ? [`there is no file of ${what}`] : [];
-  };
+  const judge = (what: string, file: TrackingFile | undefined, name: string): readonly string[] =>
+    file === undefined
+      ? [`there is no file of ${what}`]
+      : differences(file.path, file.ids[name] ?? [], expected);
   return [...judge("tracked containers", tracked, ""), ...judge("groups", groups, group.id)];
 }
 

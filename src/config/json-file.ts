@@ -2,7 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { ConfigError } from "./errors.js";
 
 /** Largest configuration file that is read, in bytes. */
-export const maxConfigFileBytes = 1024 * 1024;
+const maxConfigFileBytes = 1024 * 1024;
 
 /** The members of a JSON object, as they came. */
 export type JsonObject = Readonly<Record<string, unknown>>;

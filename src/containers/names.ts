@@ -17,7 +17,7 @@ export const containerName = (address: PeerAddress, id: string): string =>
 export const nameOfKey = (key: string): string => `nodes/${key.replace("/", "/containers/")}`;
 
 /** What stands in the place of an id that is not known. */
-export const intentMark = "~";
+const intentMark = "~";
 
 export const intentName = (address: PeerAddress, intent: string): string =>
   containerName(address, intentMark + intent);

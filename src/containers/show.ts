@@ -1,6 +1,6 @@
 /** How records look to callers. */
 import { hash } from "node:crypto";
-import { addressKey, nodeName } from "../peer-api/address.js";
+import { nodeName } from "../peer-api/address.js";
 import type { NodeContainer } from "../peer-api/contract.js";
 import type { Access, Container, ContainerSpec, Group, StateReason } from "./contract.js";
 import { containerKey, containerName, groupName, intentName } from "./names.js";
@@ -154,9 +154,6 @@ export function showAccess(record: ContainerRecord, described: NodeContainer | u
 /** Identity of the container that a record is about. */
 export const keyOfRecord = ({ address, id }: { address: ContainerRecord["address"]; id: string }): string =>
   containerKey(address, id);
-
-/** Spells the address as tracking files have it. */
-export const ipAddressTextOf = ({ address }: ContainerRecord): string => addressKey(address);
 
 /** A short text that changes with every change, quoted as HTTP has it. */
 function etagOf(value: unknown): string {

@@ -18,8 +18,8 @@ export interface DockerRuntimeOptions extends RuntimeOptions {
 }
 
 /** Labels of every container of a devnet: by the first one all of them are found. */
-export const devnetLabel = "p2prc.devnet";
-export const nodeLabel = "p2prc.devnet.node";
+const devnetLabel = "p2prc.devnet";
+const nodeLabel = "p2prc.devnet.node";
 
 /** Somebody may take a port between our look and the engine's. */
 const portPicks = 5;

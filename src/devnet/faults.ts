@@ -136,7 +136,7 @@ export const tableFaults = {
 export type TableFaultName = keyof typeof tableFaults;
 
 /** Faults that are more or less than a spoiled answer. */
-export const otherFaults = {
+const otherFaults = {
   /** Nothing listens at the address: connection refused. */
   refuse: (scene) => scene.healthy,
 } as const satisfies Record<string, Spoil>;

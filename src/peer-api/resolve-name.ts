@@ -4,7 +4,7 @@ import { PeerError } from "./errors.js";
 import { toPeerError } from "./failures.js";
 
 /** Time limit of one look-up, in milliseconds. The resolver itself knows none. */
-export const resolveTimeoutMs = 5_000;
+const resolveTimeoutMs = 5_000;
 
 /** Resolves a DNS name once, IPv4 first. @throws {PeerError} DNS, or TIMEOUT after 5 s */
 export async function resolveName(name: string): Promise<string> {

@@ -229,7 +229,7 @@ function limitsOf(
 }
 
 /** Bytes counted by time; too few say nothing of the line. */
-export function transferOf(bytes: number, elapsedMs: number): Transfer {
+function transferOf(bytes: number, elapsedMs: number): Transfer {
   const { enoughBytes, enoughMs, minBytes } = speedLimits;
   const isEnough = bytes >= minBytes && (bytes >= enoughBytes || elapsedMs >= enoughMs) && elapsedMs > 0;
   return { bytes, elapsedMs, ...(isEnough ? { megabitsPerSecond: (bytes * 8) / 1_000 / elapsedMs } : {}) };

@@ -1,6 +1,6 @@
 /** Longest texts taken from nodes, in characters. */
 export const maxNameLength = 128;
-export const maxTextLength = 256;
+const maxTextLength = 256;
 export const maxNodeMessageLength = 200;
 export const maxDescriptionLength = 2_048;
 export const maxPublicKeyLength = 8_192;

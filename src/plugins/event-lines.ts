@@ -3,15 +3,9 @@ export class EventLines {
   readonly #maxBytes: number;
   #pieces: Buffer[] = [];
   #byteCount = 0;
-  #droppedCount = 0;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
-  }
-
-  /** Lines that were too long. */
-  get droppedCount(): number {
-    return this.#droppedCount;
   }
 
   /** Takes the next piece. @returns the lines that it completes, without their ends */
@@ -38,7 +32,6 @@ export class EventLines {
     this.#hold(piece);
     const isWhole = this.#byteCount <= this.#maxBytes;
     const line = isWhole ? Buffer.concat(this.#pieces).toString("utf8") : undefined;
-    if (!isWhole) this.#droppedCount += 1;
     this.#pieces = [];
     this.#byteCount = 0;
     return line;

@@ -78,7 +78,7 @@ export function registerClientService(
 }
 
 /** Converts a request whose rules have been enforced; what is absent keeps its default. */
-export function fromCrawlRequest(request: UpdateIpTableRequest): CrawlRequest {
+function fromCrawlRequest(request: UpdateIpTableRequest): CrawlRequest {
   const {
     maxHops,
     maxConcurrency,

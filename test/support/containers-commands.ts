@@ -392,7 +392,7 @@ export const commands = fc.commands(
 );
 
 /** What the API shows of a container, as the model has it. */
-export function shownOf({ state, stateReason, groups, spec }: Container): ModelContainer & { state: string } {
+function shownOf({ state, stateReason, groups, spec }: Container): ModelContainer & { state: string } {
   return {
     state: Container_State[state] as ModelContainer["state"],
     reason: stateReason,

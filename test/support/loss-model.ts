@@ -47,7 +47,7 @@ export type Values = ReadonlyMap<string, RecordValue>;
 
 const idOf = (n: number): string => `container-${String(n)}`;
 export const keyAt = (n: number): string => containerKey(someNode, idOf(n));
-export const groupAt = (m: number): string => `grp${String(m)}`;
+const groupAt = (m: number): string => `grp${String(m)}`;
 
 export class LossModel {
   readonly store = new MemoryStore();

@@ -139,7 +139,7 @@ export class Watcher {
 }
 
 /** Reads the whole log of a state that was never trimmed, from the commit after `start`. */
-export async function logOf(store: StateStore, start: Revision): Promise<readonly ChangeSet[]> {
+async function logOf(store: StateStore, start: Revision): Promise<readonly ChangeSet[]> {
   const { revision: head } = await store.load();
   const log: ChangeSet[] = [];
   if (head === start) return log;

@@ -271,7 +271,7 @@ class Flow {
 }
 
 /** Finds where a RESP2 message ends; undefined if it is not there yet. */
-export function messageEnd(bytes: Buffer, start: number): number | undefined {
+function messageEnd(bytes: Buffer, start: number): number | undefined {
   const lineEnd = bytes.indexOf("\r\n", start);
   if (lineEnd < 0) return undefined;
   const kind = String.fromCharCode(bytes[start] ?? 0);

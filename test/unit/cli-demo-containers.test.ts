@@ -66,13 +66,12 @@ describe("the verdict on the containers of a demo", () => {
     expect(judgeContainers(story(change))).toEqual([expect.stringMatching(complaint)]);
   });
 
-  it("judges the tracking files where they are there, and misses them where they are required", () => {
+  it("judges the tracking files, and misses those that are not there", () => {
     const tracked = { path: "t.json", ids: { "": ["def", "ghi"] } };
     const groups = { path: "g.json", ids: { grp1: ["ghi", "def"] } };
     const none = { tracked: undefined, groups: undefined };
-    expect(judgeTrackingFiles({ tracked, groups }, story(), true)).toEqual([]);
-    expect(judgeTrackingFiles(none, story(), false)).toEqual([]);
-    expect(judgeTrackingFiles(none, story(), true)).toEqual([
+    expect(judgeTrackingFiles({ tracked, groups }, story())).toEqual([]);
+    expect(judgeTrackingFiles(none, story())).toEqual([
       "there is no file of tracked containers",
       "there is no file of groups",
     ]);
@@ -80,7 +79,7 @@ describe("the verdict on the containers of a demo", () => {
       tracked: { ...tracked, ids: { "": ["abc", "def", "ghi"] } },
       groups: { ...groups, ids: {} },
     };
-    expect(judgeTrackingFiles(stale, story(), false)).toEqual([
+    expect(judgeTrackingFiles(stale, story())).toEqual([
       "t.json: abc, def, ghi in place of def, ghi",
       "g.json: none in place of def, ghi",
     ]);

@@ -16,8 +16,6 @@ export interface MergeResult {
   readonly nodes: Map<string, NodeRecord>;
   /** Rows of theirs by key, for the fields that we do not know. */
   readonly standing: ReadonlyMap<string, unknown>;
-  /** Rows that name no node. */
-  readonly inert: readonly FileRow[];
 }
 
 /**
@@ -33,13 +31,10 @@ export function mergeTable({ ours, theirs, base }: MergeInput): MergeResult {
   const origin: Origin = base === undefined ? "operator" : "peer";
   const nodes = new Map<string, NodeRecord>();
   const standing = new Map<string, unknown>();
-  const inert: FileRow[] = [];
   for (const fileRow of theirs) {
     const key = fileKeyOf(fileRow);
-    if (key === undefined || fileRow.row === undefined) {
-      inert.push(fileRow);
-      continue;
-    }
+    // It names no node.
+    if (key === undefined || fileRow.row === undefined) continue;
     // The first of several rows for one node wins, as in the original client.
     if (standing.has(key)) continue;
     standing.set(key, fileRow.raw);
@@ -56,7 +51,7 @@ export function mergeTable({ ours, theirs, base }: MergeInput): MergeResult {
     const wasRemovedByThem = base?.has(key) === true && !standing.has(key);
     if (!nodes.has(key) && (!wasRemovedByThem || record.state === "ACTIVE")) nodes.set(key, record);
   }
-  return { nodes, standing, inert };
+  return { nodes, standing };
 }
 
 /** Their fields, our measurement; a latency that we only read from the file before is read again. */
