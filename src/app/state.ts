@@ -112,8 +112,10 @@ export async function openHome(config: GatewayConfig, logger: Logger): Promise<O
   const folder = await folderId(join(ownFolder(config), "gateway-id.json"));
   const store = await openShared(redis, config, logger, true);
   const gatewayId = `${folder}.${startId}`;
-  // One process owns the folder: who had it before has ended.
-  const isOwnerGone = (owner: string): boolean => owner.startsWith(`${folder}.`) && owner !== gatewayId;
+  // One process owns the folder: who had it before has ended. So has one without a folder in its name: its state was
+  // embedded, and moved here when it had ended.
+  const isOwnerGone = (owner: string): boolean =>
+    !owner.includes(".") || (owner.startsWith(`${folder}.`) && owner !== gatewayId);
   return { store, home, gatewayId, isOwnerGone, wasMade: store.wasMade, stats: () => statsOf(store.stats) };
 }
 

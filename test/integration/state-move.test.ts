@@ -9,7 +9,7 @@ import { openLmdbStore } from "../../src/store/lmdb/lmdb-store.js";
 import { openRedisStore } from "../../src/store/redis/redis-store.js";
 import { exportState } from "../../src/store/transfer/transfer.js";
 import { type Ended, runCli } from "../support/cli.js";
-import { at, ContainerBench, refusal } from "../support/container-bench.js";
+import { at, ContainerBench, eventually, refusal } from "../support/container-bench.js";
 import { Fleet } from "../support/fleet.js";
 import { RedisServer } from "../support/redis-server.js";
 import { importFile } from "../support/state-files.js";
@@ -78,6 +78,36 @@ describe("a move to Redis", () => {
     await one.app.close();
     expect(await trackingFiles(baseDir)).toEqual(files);
   }, 60_000);
+
+  it.each(["its own folder", "another folder"])(
+    "of a gateway that was killed while a node built ends that creation as UNKNOWN for who goes on in %s, and asks no node again",
+    async (where) => {
+      await using fleet = await Fleet.open({
+        devnet: { containers: { createDelayMs: 3_000, listens: false } },
+      });
+      const baseDir = join(folder, "killed");
+      await mkdir(baseDir);
+      const killed = await fleet.start({ baseDir, isAlone: true });
+      const request = { ...at(fleet.nodes[0]!), requestId: "one" };
+      const creating = killed.api.createContainer(request).catch(() => undefined);
+      const { creates } = fleet.devnet.ledger;
+      await eventually(async () => expect(creates).toHaveLength(1));
+      killed.process.child.kill("SIGKILL");
+      await Promise.all([killed.process.ended, creating]);
+
+      const file = join(folder, "state.jsonl");
+      const own = ["--base", baseDir];
+      expect(await runCli(["state", "export", file, ...own], { cwd: folder })).toMatchObject({ code: 0 });
+      const other = [...own, "--redis", fleet.redis.url];
+      expect(await runCli(["state", "import", file, ...other], { cwd: folder })).toMatchObject({ code: 0 });
+      const { api } = await fleet.join(where === "its own folder" ? { baseDir } : {});
+      const { containers } = await api.listContainers({});
+      expect(containers.map(({ state }) => state)).toEqual([Container_State.UNKNOWN]);
+      expect(await refusal(api.createContainer(request))).toMatchObject({ reason: "CREATE_OUTCOME_UNKNOWN" });
+      expect(creates).toHaveLength(1);
+    },
+    60_000,
+  );
 
   it("and back again gives the file that it began with, byte for byte, with 100,000 containers", async () => {
     const secret = {

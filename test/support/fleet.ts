@@ -39,6 +39,11 @@ export interface JoinOptions {
   readonly flags?: Readonly<Record<string, unknown>>;
 }
 
+export interface StartOptions extends Omit<JoinOptions, "flags"> {
+  /** With a state of its own, embedded. */
+  readonly isAlone?: boolean;
+}
+
 export class Fleet implements AsyncDisposable {
   readonly redis: RedisServer;
   readonly devnet: Devnet;
@@ -72,7 +77,7 @@ export class Fleet implements AsyncDisposable {
   }
 
   /** Starts a gateway in a process of its own. */
-  async start(options: JoinOptions = {}): Promise<MemberProcess> {
+  async start(options: StartOptions = {}): Promise<MemberProcess> {
     const { listen, base, allowCidr, publicIp, redis } = await this.#flags(options);
     const process = new CliProcess(
       [
@@ -85,7 +90,12 @@ export class Fleet implements AsyncDisposable {
         allowCidr[0]!,
         "--public-ip",
         publicIp,
-      ].concat(["--redis", redis, "--look-interval", "0", "--log-level", "warn"]),
+      ].concat(options.isAlone === true ? [] : ["--redis", redis], [
+        "--look-interval",
+        "0",
+        "--log-level",
+        "warn",
+      ]),
       base,
     );
     this.#cleanups.push(async () => {
