@@ -416,8 +416,9 @@ describe("Redis", () => {
       while (store.stats.repeats === 0) {
         server.freeze();
         await delay(300);
+        const { commits } = store.stats;
         server.thaw();
-        await delay(50);
+        while (store.stats.commits === commits) await delay(5);
       }
     }, store);
     await judgeWatcher(watcher, await judge(direct, start, workloads), direct);

@@ -163,6 +163,8 @@ export class RedisFeed {
       this.#following = this.#follow().catch((error: unknown) => {
         run.failure = error;
         this.#run = undefined;
+        // The next server may have taken another way from where this one's replicas were.
+        this.#recent.clear();
         this.#ring();
       });
     }
