@@ -3,6 +3,7 @@ import { Slices } from "../store/mirror/slices.js";
 import { unreadable } from "../store/errors.js";
 import type { RecordView, ViewListener, ViewUpdate, Place } from "../store/view.js";
 import type { Clock } from "../system/clock.js";
+import { GroupMembers } from "./group-members.js";
 import { containerName, groupName, intentName } from "./names.js";
 import { keyOf, read, readKey, type RecordKind, type RecordOfKind } from "./records.js";
 import { SortedNames } from "./sorted-names.js";
@@ -29,9 +30,7 @@ type WalkedKind = "container" | "intent" | "request" | "tombstone" | "ended" | "
  */
 export class TrackedState implements Records {
   readonly #view: RecordView;
-  readonly #members = new Map<string, Set<string>>();
-  /** The same in the order in which they came, where it has been asked for since the last change. */
-  readonly #sortedMembers = new Map<string, readonly string[]>();
+  readonly #members = new GroupMembers((key) => this.get("membership", key));
   readonly #listeners = new Set<ViewListener>();
   readonly #seenTimeMs = new Map<string, number>();
   readonly #subjects = new Map<string, Subject>();
@@ -125,21 +124,15 @@ export class TrackedState implements Records {
 
   /** How many memberships there are in a group, whatever its record says. */
   memberCountOf(group: string): number {
-    return this.#members.get(group)?.size ?? 0;
+    return this.#members.countOf(group);
   }
 
   membersOf(group: string): readonly string[] {
-    const known = this.#sortedMembers.get(group);
-    if (known !== undefined) return known;
-    const members = this.#members.get(group);
-    if (members === undefined) return [];
-    const sorted = sortedMembers(this, group, members);
-    this.#sortedMembers.set(group, sorted);
-    return sorted;
+    return this.#members.of(group);
   }
 
   isMember(group: string, key: string): boolean {
-    return this.#members.get(group)?.has(key) === true;
+    return this.#members.has(group, key);
   }
 
   /** When a container's node or SSH port answered last, newer than its record says. */
@@ -174,7 +167,7 @@ export class TrackedState implements Records {
       this.#noteWalked(known?.kind, key, value);
       try {
         if (known?.kind === "group") groups.push(groupName(known.subject));
-        else if (known?.kind === "membership") this.#enterGroups(known.subject, value);
+        else if (known?.kind === "membership") this.#members.enter(known.subject, value);
         else this.#noteSubject(key, value);
       } catch {
         throw unreadable("the state holds a record that is none of ours", key);
@@ -210,8 +203,8 @@ export class TrackedState implements Records {
       if (value === undefined) this.#groupNames.delete(groupName(known.subject));
       else this.#groupNames.add(groupName(known.subject));
     } else if (known?.kind === "membership") {
-      this.#leaveGroups(known.subject, previous);
-      this.#enterGroups(known.subject, value);
+      if (previous !== undefined) this.#members.leave(known.subject, previous);
+      if (value !== undefined) this.#members.enter(known.subject, value);
     } else if (value === undefined) {
       this.#dropSubject(key, previous);
     } else {
@@ -249,36 +242,6 @@ export class TrackedState implements Records {
     this.#subjects.delete(named.name);
     this.#names.delete(named.name);
   }
-
-  #enterGroups(key: string, value: RecordValue | undefined): void {
-    if (value === undefined) return;
-    for (const { id } of read("membership", value).groups) {
-      this.#sortedMembers.delete(id);
-      const members = this.#members.get(id);
-      if (members === undefined) this.#members.set(id, new Set([key]));
-      else members.add(key);
-    }
-  }
-
-  #leaveGroups(key: string, value: RecordValue | undefined): void {
-    if (value === undefined) return;
-    for (const { id } of read("membership", value).groups) {
-      this.#sortedMembers.delete(id);
-      const members = this.#members.get(id);
-      members?.delete(key);
-      if (members?.size === 0) this.#members.delete(id);
-    }
-  }
-}
-
-/** Puts the members of a group in the order in which they came. */
-export function sortedMembers(records: Records, group: string, keys: Iterable<string>): readonly string[] {
-  const place = (key: string): number =>
-    records.get("membership", key)?.groups.find(({ id }) => id === group)?.place ?? 0;
-  return [...keys]
-    .map((key) => ({ key, place: place(key) }))
-    .sort((a, b) => a.place - b.place || (a.key < b.key ? -1 : 1))
-    .map(({ key }) => key);
 }
 
 function namedSubject(key: string, value: RecordValue): (Subject & { readonly name: string }) | undefined {

@@ -1,6 +1,7 @@
 import type { RecordChange, RecordValue } from "../../store/contract.js";
+import { sortedMembers } from "../group-members.js";
 import { keyOf, read, readKey, type RecordKind, type RecordOfKind } from "../records.js";
-import { type Records, sortedMembers } from "../tracked-state.js";
+import type { Records } from "../tracked-state.js";
 
 /** Records as they were at another moment: a few that differ, laid over others. */
 export class Overlay implements Records {
@@ -43,6 +44,6 @@ export class Overlay implements Records {
       if (isMember) members.add(known.subject);
       else members.delete(known.subject);
     }
-    return sortedMembers(this, group, members);
+    return sortedMembers((key) => this.get("membership", key), group, members);
   }
 }

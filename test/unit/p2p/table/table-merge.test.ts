@@ -95,7 +95,7 @@ describe("the table and its file, joined", () => {
     expect([...nodes.values()].map(({ row }) => row.machineName)).toEqual(["first"]);
   });
 
-  it("of nobody are left out", () => {
+  it("leave out rows that name no node", () => {
     const nameless: FileRow = { raw: { IPV4: "0.0.0.0" } };
     const { nodes } = mergeTable({ ours: new Map(), theirs: [nameless, fileRow(1)], base: undefined });
     expect(nodes.size).toBe(1);
