@@ -2,7 +2,6 @@
 import type { Caller } from "../p2p/contract.js";
 import type { ContainerPort, PeerAddress } from "../peer-api/contract.js";
 import type { Revision } from "../store/contract.js";
-import type { ContainerReason } from "./errors.js";
 
 /** @see Container.State in container.proto: the same facts, there for callers. */
 export const containerStates = [
@@ -314,6 +313,3 @@ export interface ContainerService {
   /** Ends what runs: calls to nodes under way have 30 s to answer. */
   close(): Promise<void>;
 }
-
-/** Why a call failed, for `TargetResult` and tests. */
-export type { ContainerReason };

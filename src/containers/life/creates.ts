@@ -1,50 +1,28 @@
-import type { Logger } from "../../observability/logger.js";
-import type { ContainerOrder, StartAnswer } from "../../peer-api/contract.js";
 import { failpoint } from "../../system/failpoint.js";
 import { whileCallerStays } from "./caller.js";
-import { change, type ChangeDeps, type Draft } from "../change.js";
+import { change } from "../change.js";
 import type { CallerOptions, CreateRequest, CreateResult, NodeDirectory, Reach } from "../contract.js";
-import { isUnderWay, settledAnswer, shownResult, untilSettled } from "./create-answers.js";
+import { isUnderWay, settledAnswer, untilSettled } from "./create-answers.js";
+import { createOnNode, type CreateOnNodeDeps } from "./create-on-node.js";
 import { hashOf, orderOf } from "./create-orders.js";
-import { notRolledBack, outcomeUnknown, rolledBack } from "./create-errors.js";
 import { ContainerError } from "../errors.js";
-import {
-  begin,
-  noteOutcome,
-  requireSame,
-  settleCreated,
-  settleRefused,
-  settleUnanswered,
-} from "./intents.js";
+import { begin, requireSame } from "./intents.js";
 import { containerLimits } from "../limits.js";
 import { groupNotFound } from "../membership.js";
-import { containerKey, nameOfKey, readGroupName } from "../names.js";
+import { readGroupName } from "../names.js";
 import type { FleetKeys } from "../keys/fleet-keys.js";
-import type { NodeCalls } from "./node-calls.js";
-import { commitOutcome } from "./outcome.js";
-import type { Hold, Owners } from "../sharing/owners.js";
-import type { IntentRecord, OutcomeRecord, RequestRecord } from "../records.js";
-import type { Removals } from "./removals.js";
-import type { SeenJournal } from "../sharing/seen-journal.js";
+import type { Hold } from "../sharing/owners.js";
+import type { IntentRecord, RequestRecord } from "../records.js";
 import { showIntent, toSpecRecord } from "../show.js";
 import { checkSpec } from "./spec-grammar.js";
 import { Turns } from "./turns.js";
 
-export interface CreatesDeps extends ChangeDeps {
-  readonly calls: NodeCalls;
+export interface CreatesDeps extends CreateOnNodeDeps {
   readonly directory: NodeDirectory;
-  readonly removals: Removals;
-  readonly owners: Owners;
-  readonly journal: SeenJournal;
-  readonly logger: Logger;
   readonly newIntentId: () => string;
-  /** Names this gateway among those that share the state. */
-  readonly gatewayId: string;
   readonly keys: FleetKeys;
   /** Aborted when no new work is taken. */
   readonly draining: AbortSignal;
-  /** Aborted when the gateway stops. */
-  readonly stopping: AbortSignal;
 }
 
 /** What a repeated call asks for. */
@@ -179,7 +157,8 @@ export class Creates {
     // Without a request id and with nobody waiting, nobody can ever know the container.
     const isUnknowable = (): boolean => intent.requestId === "" && creation.waitingCount === 0;
     hold.markAsked();
-    const work = this.#ask(intent, orderOf(intent, keyLines), keepsOnNodeError, isUnknowable, tell);
+    const order = orderOf(intent, keyLines);
+    const work = createOnNode(this.#deps, { intent, order, keepsOnNodeError, isUnknowable, tellEarly: tell });
     const creation: Creation = { work, answer: Promise.race([work, early]), waitingCount: 0 };
     // Whoever asked may be gone: every outcome is written down, and none is an unhandled rejection.
     creation.answer.catch(() => undefined);
@@ -202,66 +181,6 @@ export class Creates {
     }
   }
 
-  /** @param tellEarly ends the wait of callers while the disk does not take the outcome */
-  async #ask(
-    intent: IntentRecord,
-    order: ContainerOrder,
-    keepsOnNodeError: boolean,
-    isUnknowable: () => boolean,
-    tellEarly: (error: Error) => void,
-  ): Promise<CreateResult> {
-    const { calls, clock, gatewayId, journal, logger, owners, removals, stopping } = this.#deps;
-    const settle = async <T>(plan: (draft: Draft) => T): Promise<T> =>
-      await commitOutcome(this.#deps, plan, stopping, tellEarly);
-    let answer: StartAnswer;
-    failpoint("create.asking");
-    try {
-      answer = await calls.start(intent, order);
-    } catch (error) {
-      const failure = await settle((draft) => settleUnanswered(draft, intent, error));
-      failpoint("create.unanswered");
-      throw failure;
-    }
-    failpoint("create.answered");
-    if (answer.kind === "refused") {
-      const refusal = answer;
-      const failure = await settle((draft) => settleRefused(draft, intent, refusal));
-      failpoint("create.refused");
-      throw failure;
-    }
-    const { container: described } = answer;
-    const errorStatus = answer.kind === "createdWithError" ? answer.httpStatus : undefined;
-    const reason = errorStatus === undefined ? "" : "CREATED_WITH_ERROR";
-    await journal.note({ intent, described, reason, timeMs: clock.nowMs() });
-    failpoint("create.seen");
-    const key = containerKey(intent.address, described.id);
-    const rollBack =
-      errorStatus === undefined || keepsOnNodeError
-        ? undefined
-        : {
-            httpStatus: errorStatus,
-            owner: gatewayId,
-            hold: owners.hold({ kind: "container", subject: key }),
-          };
-    try {
-      const record = await settle((draft) => settleCreated(draft, intent, described, reason, rollBack));
-      failpoint("create.settled");
-      journal.forget(intent.id);
-      failpoint("create.tracked");
-      if (record === undefined)
-        throw outcomeUnknown(intent, "the node named an id that another of its containers has");
-      if (rollBack !== undefined) throw await this.#rollBack(intent, key, rollBack.httpStatus);
-    } finally {
-      rollBack?.hold.release();
-    }
-    if (isUnknowable()) {
-      logger.warn({ container: nameOfKey(key) }, "its caller left: container removed again");
-      failpoint("create.abandoned");
-      await removals.removeTracked(key, "CALLER_GONE");
-    }
-    return shownResult(this.#deps.state, key, false);
-  }
-
   /** Before anything is written down: a key that cannot be used is nobody's container. */
   async #keyLines(): Promise<readonly string[]> {
     try {
@@ -276,24 +195,6 @@ export class Creates {
         },
       );
     }
-  }
-
-  /** @returns what to throw */
-  async #rollBack(intent: IntentRecord, key: string, httpStatus: number): Promise<ContainerError> {
-    const name = nameOfKey(key);
-    const note = async (kind: "rolledBack" | "notRolledBack"): Promise<void> => {
-      const outcome: OutcomeRecord = { kind, container: key, httpStatus };
-      await commitOutcome(this.#deps, (draft) => noteOutcome(draft, intent, outcome), this.#deps.stopping);
-    };
-    try {
-      await this.#deps.removals.removeTracked(key, "ROLLED_BACK");
-    } catch (error) {
-      await note("notRolledBack");
-      return notRolledBack(name, httpStatus, error);
-    }
-    failpoint("create.rolledBack");
-    await note("rolledBack");
-    return rolledBack(name, httpStatus);
   }
 
   /**
