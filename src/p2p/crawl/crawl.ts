@@ -1,30 +1,19 @@
 import { nodeName } from "../../peer-api/address.js";
-import type {
-  CallOptions,
-  PeerApi,
-  PeerRow,
-  Probe,
-  RowRejection,
-  TableForm,
-  TableReply,
-} from "../../peer-api/contract.js";
-import { PeerError } from "../../peer-api/errors.js";
-import { attempt } from "./attempt.js";
+import type { PeerApi } from "../../peer-api/contract.js";
 import { BandwidthPhase } from "./bandwidth.js";
-import type { CrawlProgress, CrawlStep, EndReason } from "../contract.js";
+import type { CrawlProgress, EndReason } from "../contract.js";
 import { CrawlEvents, progressOf } from "./crawl-events.js";
 import type { CrawlDeps, CrawlPlan } from "./crawl-plan.js";
 import { HopLedger } from "./hop-ledger.js";
 import { crawlLimits } from "../limits.js";
-import { type MetNode, MetNodes, withWitnesses } from "./met-nodes.js";
-import { type NodeRecord, toNode, withBandwidthOf } from "../node-record.js";
+import { type MetNode, MetNodes } from "./met-nodes.js";
+import type { NodeRecord } from "../node-record.js";
 import { isOwnNode, type OwnAddress, type OwnIdentity } from "../own-address.js";
 import { OwnLookUp } from "./own-look-up.js";
-import { buildSharedTable } from "./shared-rows.js";
 import { startOrder } from "./start-order.js";
 import type { CrawlFindings } from "../table/table-changes.js";
-import { unlessAborted } from "../unless-aborted.js";
-import { type VisitHandle, VisitQueue } from "./visit-queue.js";
+import { VisitQueue } from "./visit-queue.js";
+import { Visits } from "./visits.js";
 
 /**
  * One crawl: probes the local table at hop 0, asks at hop h the nodes first met at hop h-1, and has no barrier between
@@ -42,13 +31,12 @@ export class Crawl {
   readonly #queue: VisitQueue;
   readonly #hops: HopLedger;
   readonly #met: MetNodes;
+  readonly #visits: Visits;
   readonly #bandwidth: BandwidthPhase | undefined;
   #own: OwnIdentity;
   readonly #ownLookUp: OwnLookUp;
-  #form: Promise<TableForm> | undefined;
   /** Visits and look-ups of ours that the queue does not know of. */
   #heldCount = 0;
-  #failedVisitCount = 0;
   #isOver = false;
   #isPaused = false;
   #end: (reason: EndReason) => void = () => undefined;
@@ -79,6 +67,18 @@ export class Crawl {
       this.#finishIfIdle(),
     );
     this.#api = deps.openPeerApi();
+    this.#visits = new Visits({
+      plan,
+      deps,
+      events: this.events,
+      hops: this.#hops,
+      met: this.#met,
+      ownSettled: this.#ownLookUp.settled,
+      own: () => this.#own,
+      api: () => this.#api,
+      standing: () => (this.#isOver ? "OVER" : this.#isPaused ? "PAUSED" : "GOING"),
+      enqueue: (node) => this.#enqueue(node),
+    });
     if (plan.bandwidth !== undefined)
       this.#bandwidth = new BandwidthPhase({ ...plan.bandwidth, crawl: plan.name }, deps, (body) =>
         this.events.emit(body),
@@ -157,7 +157,7 @@ export class Crawl {
   readonly #isOwn = (record: NodeRecord): boolean => isOwnNode(record.address, record.row, this.#own);
 
   #enqueue(node: MetNode): void {
-    this.#queue.add(node.key, (handle) => this.#visit(node, handle));
+    this.#queue.add(node.key, (handle) => this.#visits.visit(node, handle));
   }
 
   /**
@@ -195,134 +195,6 @@ export class Crawl {
     queueMicrotask(() => this.#finishIfIdle());
   }
 
-  async #visit(node: MetNode, handle: VisitHandle): Promise<void> {
-    const options: CallOptions = {
-      signal: handle.signal,
-      onActivity: handle.touch,
-      isAllowed: node.record.origin === "operator" ? undefined : this.#deps.policy.allowsConnected,
-    };
-    // A node that has answered is here again because its exchange was interrupted.
-    const mayAsk = node.fate === "answered" || (await this.#probe(node, handle, options));
-    if (mayAsk) await this.#exchange(node, handle, options);
-    this.#api.release(node.record.address);
-  }
-
-  /** @returns whether the node is to be asked for its table; then that step is open already */
-  async #probe(node: MetNode, handle: VisitHandle, options: CallOptions): Promise<boolean> {
-    const result = node.fate === "own" ? undefined : await this.#attempt(this.#probeCall(node, options));
-    if (this.#isOver) return false;
-    if (node.fate === "pending" && this.#isInterrupted(result)) {
-      handle.again();
-      return false;
-    }
-    if (result === undefined || node.fate !== "pending") {
-      this.#hops.done(node.hop, false);
-      return false;
-    }
-    if (result instanceof PeerError) {
-      node.fate = result.failure === "ADDRESS_BLOCKED" ? "blocked" : "silent";
-      this.#fail(node, "PROBE", result, node.hop);
-      return false;
-    }
-    this.#answered(node, result);
-    const mayAsk = node.hop < this.#plan.maxHops && node.record.state !== "QUARANTINED";
-    if (mayAsk) this.#hops.open(node.hop + 1);
-    this.#hops.done(node.hop, false);
-    return mayAsk;
-  }
-
-  #probeCall(node: MetNode, options: CallOptions): Promise<Probe> {
-    return this.#api.probe(node.record.address, { ...options, ...timeoutOf(this.#plan.nodeTimeoutMs) });
-  }
-
-  #answered(node: MetNode, probe: Probe): void {
-    const observeTimeMs = this.#deps.clock.nowMs();
-    const { specs, ...measured } = probe;
-    const { quarantine, ...record } = node.record;
-    const isQuarantined = quarantine !== undefined && observeTimeMs < quarantine.untilMs;
-    node.fate = "answered";
-    node.record = {
-      ...record,
-      ...(isQuarantined ? { quarantine } : {}),
-      state: isQuarantined ? "QUARANTINED" : "ACTIVE",
-      silentCrawlCount: 0,
-      measurement: withBandwidthOf({ ...measured, measureTimeMs: observeTimeMs }, record.measurement),
-      specs: { ...specs, observeTimeMs },
-      provenance: { firstSeenTimeMs: observeTimeMs, ...node.record.provenance },
-      observeTimeMs,
-    };
-    this.events.emit({ kind: "nodeProbed", node: toNode(withWitnesses(node), false) }, node.hop);
-  }
-
-  async #exchange(node: MetNode, handle: VisitHandle, options: CallOptions): Promise<void> {
-    const hop = node.hop + 1;
-    handle.rest();
-    const form = await unlessAborted(this.#tableForm(), handle.signal);
-    handle.touch();
-    const isWanted = node.fate === "answered" && !this.#isOver && !this.#isPaused;
-    const call = { ...options, ...timeoutOf(this.#plan.exchangeTimeoutMs) };
-    const reply =
-      form !== undefined && isWanted
-        ? await this.#attempt(this.#api.exchangeTable(node.record.address, form, call))
-        : undefined;
-    if (this.#isOver) return;
-    if (node.fate === "answered" && this.#isInterrupted(reply)) handle.again();
-    else if (reply === undefined || node.fate === "own") this.#hops.done(hop, false);
-    else if (reply instanceof PeerError) this.#fail(node, "IP_TABLE", reply, hop);
-    else {
-      this.#readTable(node, reply, hop);
-      this.#hops.done(hop, false);
-    }
-  }
-
-  /** Every node is sent the same bytes, made when our address is known or given up. */
-  #tableForm(): Promise<TableForm> {
-    this.#form ??= this.#ownLookUp.settled.then(({ publicIpAddress }) =>
-      buildSharedTable(this.#met.presentable, this.#plan.maxSharedRows, publicIpAddress, this.#deps),
-    );
-    return this.#form;
-  }
-
-  #readTable(node: MetNode, reply: TableReply, hop: number): void {
-    const { entryCount, bodyBytes, elapsedMs } = reply;
-    const { fresh, rejected } = this.#met.takeIn(node, reply, hop, this.#deps.clock.nowMs(), (row) =>
-      this.#refuseRow(row),
-    );
-    const newCount = fresh.length;
-    this.#hops.open(hop, newCount);
-    this.events.emit(
-      { kind: "tableFetched", node: node.name, entryCount, newCount, rejected, bodyBytes, elapsedMs },
-      hop,
-    );
-    for (const found of fresh) {
-      this.#hops.countNew(hop);
-      const shown = toNode(withWitnesses(found), false);
-      this.events.emit({ kind: "nodeDiscovered", node: shown, viaNode: node.name }, hop);
-      this.#enqueue(found);
-    }
-  }
-
-  /** Whether a step ended, or never began, only because the crawl pauses. */
-  #isInterrupted(result: unknown): boolean {
-    if (!this.#isPaused) return false;
-    return result === undefined || (result instanceof PeerError && result.failure === "CANCELED");
-  }
-
-  #refuseRow(row: PeerRow): RowRejection | undefined {
-    if (isOwnNode(row.address, row, this.#own)) return "OWN_NODE";
-    return this.#deps.policy.allows(row.address.host) ? undefined : "ADDRESS_BLOCKED";
-  }
-
-  #fail(node: MetNode, step: CrawlStep, error: PeerError, hop: number): void {
-    const { failure, message, httpStatus } = error;
-    this.#failedVisitCount += 1;
-    this.events.emit({ kind: "nodeFailed", node: node.name, step, failure, message, httpStatus }, hop);
-    this.#hops.done(hop, true);
-  }
-
-  readonly #attempt = <T>(call: Promise<T>): Promise<T | PeerError> =>
-    attempt(call, this.#deps.logger, this.#plan.name);
-
   #finishIfIdle(): void {
     const { queued, inFlight } = this.#queue.counts;
     if (queued === 0 && inFlight === 0 && this.#heldCount === 0) this.#finish();
@@ -340,10 +212,7 @@ export class Crawl {
   }
 
   #progressAt(hop = this.#hops.highestHop): CrawlProgress {
-    const counts = { failedCount: this.#failedVisitCount, knownCount: this.#met.size };
+    const counts = { failedCount: this.#visits.failedCount, knownCount: this.#met.size };
     return progressOf(hop, this.#plan.maxHops, this.#queue.counts, this.#hops.countsOf(hop), counts);
   }
 }
-
-const timeoutOf = (timeoutMs: number | undefined): { timeoutMs?: number } =>
-  timeoutMs === undefined ? {} : { timeoutMs };
