@@ -150,7 +150,7 @@ export class Groups {
           requireTaken(draining);
           if (state.get("container", key) !== undefined) await removals.removeForCaller(key);
         } catch (failure) {
-          error = failure;
+          error = isGone(failure) ? undefined : failure;
         }
         const elapsedMs = clock.monotonicMs() - startMs;
         results[index] = { target: containers[index] ?? key, error, elapsedMs };
@@ -197,6 +197,10 @@ function memberOf(records: Records, key: string): Member {
     ? { key, address: { host: "", port: 0 }, id: "" }
     : { key, address: membership.address, id: membership.id };
 }
+
+/** Others removed it just before us: nothing of it is left to stand in the way of the group's end. */
+const isGone = (failure: unknown): boolean =>
+  failure instanceof ContainerError && failure.reason === "CONTAINER_NOT_TRACKED";
 
 function requireTaken(draining: AbortSignal): void {
   if (draining.aborted) throw new ContainerError("DRAINING", "the gateway is about to stop");

@@ -47,6 +47,17 @@ describe("a removal guarded by an etag", () => {
 });
 
 describe("RemoveGroup with remove_containers", () => {
+  it("ends the group also if others take a member away while it comes to it", async () => {
+    const store = new OvertakenStore();
+    const name = await openWithContainer({ store });
+    const group = (await room.api.createGroup({ containers: [name] })).group?.name ?? "";
+    store.comesFirst = () => room.api.removeContainer({ container: name, forgetOnly: true });
+    const answer = await room.api.removeGroup({ group, removeContainers: true });
+    expect([answer.removed, answer.results.map(({ code }) => code)]).toEqual([true, [0]]);
+    expect((await failureOf(room.api.getGroup({ group }))).reason).toBe("GROUP_NOT_FOUND");
+    expect(removedIds()).toEqual([]);
+  });
+
   it("is refused once the gateway drains, and asks no node", async () => {
     const drain = new AbortController();
     const name = await openWithContainer({ draining: drain.signal });
