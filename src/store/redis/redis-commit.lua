@@ -11,8 +11,10 @@
 --   | {"void"}: a later attempt was answered "conflict" before this one came
 --   | {"gone"}: there is no state here, or not all of it
 --
--- XADD comes first: a script is isolated, but not rolled back, and XADD is the only step that can fail (no memory left, a
--- log without its counter). Values are handed on as text: cjson would change numbers, empty lists and nothing else we need.
+-- A script is isolated, but not rolled back. What the user may not send any more fails before the first step, where each command
+-- is tried on nothing: HSET before the others, as a script that has written once is let write beyond the memory. The first step
+-- is XADD, the only one that can fail else (a log without its counter).
+-- Values are handed on as text: cjson would change numbers, empty lists and nothing else we need.
 local records, log, operations, meta, mark = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local operation, nonce, attempt, timeMs = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local historyCommits, historyBytes, maxReplaced = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -69,6 +71,11 @@ end
 local number = tonumber(string.match(head, "^%d+")) + 1
 local revision = string.format("%.0f-%s", number, nonce)
 size = size + #operation + 64
+redis.call("HSET", meta, "head", head)
+redis.call("HDEL", records, "")
+redis.call("XRANGE", log, "-", "-", "COUNT", 1)
+redis.call("XDEL", log, "0-1")
+
 redis.call("XADD", log, string.format("%.0f-0", number), "nonce", nonce, "previous", head, "timeMs", timeMs,
   "operation", operation, "size", size, "changes", "[" .. table.concat(text, ",") .. "]")
 for i = firstPut, firstDelete - 1, 2 do

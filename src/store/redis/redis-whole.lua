@@ -4,7 +4,9 @@
 local function wholeHead(records, log, operations, meta)
   local head = redis.call("HGET", meta, "head")
   if not head then return false end
-  local expected = tonumber(string.match(head, "^%d+")) > 0 and 2 or 0
-  if (tonumber(redis.call("HGET", meta, "records")) or 0) > 0 then expected = expected + 1 end
-  return redis.call("EXISTS", records, log, operations) >= expected and head
+  local isNew = tonumber(string.match(head, "^%d+")) == 0
+  local isEmpty = (tonumber(redis.call("HGET", meta, "records")) or 0) == 0
+  if redis.call("EXISTS", log, operations) < 2 and not isNew then return false end
+  if redis.call("HLEN", records) == 0 and not isEmpty then return false end
+  return head
 end
