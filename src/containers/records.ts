@@ -76,6 +76,8 @@ export interface ContainerRecord {
   readonly lastSeenTimeMs: number | null;
   /** While it is REMOVING: which gateway asks its node; absent = none does. */
   readonly owner?: string;
+  /** While it is REMOVING: what it was before; absent = TRACKED without a reason. */
+  readonly before?: Pick<ContainerRecord, "state" | "reason">;
   /** The intent that it came of; absent = a tracking file named it, or an earlier version made it. */
   readonly intent?: string;
   /**
@@ -86,6 +88,12 @@ export interface ContainerRecord {
 }
 
 export const lifeOf = ({ life = 1 }: ContainerRecord): number => life;
+
+/** What a container that is being removed was before. */
+export function beforeRemoval(container: ContainerRecord): ContainerRecord {
+  const { owner: _, before = { state: "TRACKED", reason: "" }, ...rest } = container;
+  return { ...rest, ...before };
+}
 
 /** What a container's record says of its life, where it follows a removed one. */
 export const nextLife = (tombstone: TombstoneRecord | undefined): Pick<ContainerRecord, "life"> =>

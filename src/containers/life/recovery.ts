@@ -5,7 +5,7 @@ import { change, type ChangeDeps, type Draft } from "../change.js";
 import { containerLimits } from "../limits.js";
 import { noteOutcome, requestOf } from "./intents.js";
 import type { OpenWork, OpenWorkIndex } from "../sharing/open-work.js";
-import type { ContainerRecord } from "../records.js";
+import { beforeRemoval, type ContainerRecord } from "../records.js";
 import { keyOfRecord } from "../show.js";
 
 /** Records put right by one commit, at most; and bytes of them, half of what a commit may hold. */
@@ -54,7 +54,8 @@ export function settleAsUnknown(draft: Draft, { kind, subject }: OpenWork, owner
   }
   const container = removingBy(draft, subject, owner);
   if (container === undefined) return;
-  draft.put("container", subject, { ...container, state: "REMOVE_FAILED", reason: "REMOVE_OUTCOME_UNKNOWN" });
+  const reason = "REMOVE_OUTCOME_UNKNOWN";
+  draft.put("container", subject, { ...beforeRemoval(container), state: "REMOVE_FAILED", reason });
 }
 
 /** The node was not asked. */
@@ -67,16 +68,13 @@ export function takeBack(draft: Draft, { kind, subject }: OpenWork, owner: strin
     return;
   }
   const container = removingBy(draft, subject, owner);
-  if (container !== undefined)
-    draft.put("container", subject, { ...container, state: "TRACKED", reason: "" });
+  if (container !== undefined) draft.put("container", subject, beforeRemoval(container));
 }
 
 /** @returns undefined if that gateway does not remove it */
 function removingBy(draft: Draft, key: string, owner: string): ContainerRecord | undefined {
   const current = draft.get("container", key);
-  if (current?.state !== "REMOVING" || (current.owner ?? "") !== owner) return undefined;
-  const { owner: _, ...container } = current;
-  return container;
+  return current?.state === "REMOVING" && (current.owner ?? "") === owner ? current : undefined;
 }
 
 /** Clears away answers and tombstones whose time is over. */

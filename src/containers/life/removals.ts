@@ -14,7 +14,7 @@ import { nameOfKey, readContainerName, type TypedContainer } from "../names.js";
 import type { NodeCalls } from "./node-calls.js";
 import { commitOutcome } from "./outcome.js";
 import type { Owners } from "../sharing/owners.js";
-import type { ContainerRecord } from "../records.js";
+import { beforeRemoval, type ContainerRecord } from "../records.js";
 import { findContainer } from "../lookup.js";
 import { notTracked, removalRefused, removalUnknown } from "./remove-errors.js";
 import { showContainer, showTombstone } from "../show.js";
@@ -158,12 +158,20 @@ export class Removals {
       // An etag tells of the groups as well: they must not change before the commit either.
       if (etag !== "") draft.get("membership", key);
       requireEtag(showContainer(state, key), etag);
-      const { owner, ...record } = current;
       const isRemoving = current.state === "REMOVING";
-      if (isRemoving && (owner ?? "") !== gatewayId) return undefined;
-      draft.put("container", key, { ...record, state: "REMOVING", reason: "", owner: gatewayId });
+      if (isRemoving && (current.owner ?? "") !== gatewayId) return undefined;
       // One of ours that nobody carries out was begun and never asked for.
-      return isRemoving ? { ...record, state: "TRACKED" as const } : record;
+      const record = isRemoving ? beforeRemoval(current) : current;
+      const { state: was, reason } = record;
+      const before = reason === "" ? {} : { before: { state: was, reason } };
+      draft.put("container", key, {
+        ...record,
+        ...before,
+        state: "REMOVING",
+        reason: "",
+        owner: gatewayId,
+      });
+      return record;
     });
     if (before === undefined) return undefined;
     failpoint("remove.begun");

@@ -218,6 +218,16 @@ describe("work that the state shows as ours and nobody does", () => {
     expect(a!.state.get("container", key!)).toEqual(aContainerRecord());
   });
 
+  it("is taken back to a removal that had failed before: that one may have removed the container", async () => {
+    const [a] = await gateways(["a"], true);
+    const failed = { state: "REMOVE_FAILED", reason: "REMOVE_OUTCOME_UNKNOWN" } as const;
+    const hold = a!.owners.hold({ kind: "container", subject: a!.keyOf() });
+    const [key] = await a!.track([aContainerRecord({ state: "REMOVING", owner: "a", before: failed })]);
+    hold.release();
+    await settle();
+    expect(a!.state.get("container", key!)).toEqual(aContainerRecord(failed));
+  });
+
   it("is of unknown outcome where the node was asked", async () => {
     const [a] = await gateways(["a"], true);
     const hold = a!.owners.hold(theIntent);
