@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Commit, RecordValue, Revision, Snapshot, StateStore } from "./contract.js";
 import { storeLimits } from "./limits.js";
+import { failpoint } from "../system/failpoint.js";
 import { type Past, planRescue, type Rescue, type RescueRules } from "./rescue.js";
 import { foreignMarks, markKey, type MarkValue, readMarks, turnKey, writeMark } from "./rescue-marks.js";
 
@@ -106,6 +107,7 @@ async function carryOut(store: StateStore, rescue: Rescue, attempt: Attempt): Pr
       own.push(result.revision);
       turn = result.revision;
       if (isDone) return true;
+      failpoint("rescue.begun");
       rest = rest.slice(batch.length);
     } else if (result.key === turnKey) {
       return false;

@@ -86,6 +86,8 @@ export const failpointNames = [
   "recovery.removals",
   /** Nothing is half-done any more; the files are not looked at yet. */
   "recovery.settled",
+  /** Some of what the store had lost is back, and not all of it. */
+  "rescue.begun",
 ] as const;
 export type FailpointName = (typeof failpointNames)[number];
 

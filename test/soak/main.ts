@@ -27,6 +27,8 @@ const { values } = parseArgs({
     "gateway-kills": { type: "string", default: "100" },
     /** Rounds of gateways that share a Redis; each kills some, Redis, and connections. */
     "fleet-rounds": { type: "string", default: "200" },
+    /** Rounds of such gateways in which Redis loses what it has confirmed, two of three. */
+    "loss-rounds": { type: "string", default: "90" },
     /** @default one of chance */
     seed: { type: "string", default: String(Math.floor(Math.random() * 1e9)) },
     /** Only this kind of store. */
@@ -41,6 +43,7 @@ if (values.help) {
   --kills N          of the small process, on each kind of store; 0 = none (2000)
   --gateway-kills N  of the whole gateway, on each kind of store (100)
   --fleet-rounds N   of gateways that share a Redis: they, Redis and connections are killed (200)
+  --loss-rounds N    of the same, and Redis is flushed, or a replica that lags takes over (90)
   --seed N           as an earlier run said it
   --backend NAME     only this kind of store: LMDB, Redis
   --kills-only       no planted bugs, no long suites`);
@@ -57,7 +60,7 @@ const longSuites: readonly (readonly [suite: string, env: Readonly<Record<string
   ["test/integration/tracking-files-large.test.ts", { TRACKING_ENTRIES: "100000" }],
 ];
 
-const counts = ["kills", "gateway-kills", "fleet-rounds"] as const;
+const counts = ["kills", "gateway-kills", "fleet-rounds", "loss-rounds"] as const;
 const words = counts.map((name) => `--${name} ${values[name]}`).join(" ");
 note(`seed ${seed}: npm run soak -- --seed ${seed} ${words} repeats it`);
 const backends = crashBackends.filter(({ name }) => values.backend === "" || name === values.backend);
@@ -75,6 +78,9 @@ for (const { end } of crashBackends) await end();
 if (backends.some(({ isShared }) => isShared)) {
   const rounds = Number(values["fleet-rounds"]);
   judge("fleet", await runFleetCampaign({ seed, rounds, isLong: true, note }), []);
+  const lossRounds = Number(values["loss-rounds"]);
+  const losing = { seed, rounds: lossRounds, isLong: true, losesState: true, note };
+  judge("fleet, state lost", await runFleetCampaign(losing), []);
   if (!values["kills-only"]) await plantFleetBugs();
 }
 const [embedded] = crashBackends;

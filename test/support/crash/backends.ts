@@ -35,7 +35,14 @@ export interface CrashBackend {
 const lmdb: CrashBackend = {
   name: "LMDB",
   killsInCi: 100,
-  lacks: ["commit.leaving", "commit.sent", "commit.replied", "journal.written", "recovery.seen"],
+  lacks: [
+    "commit.leaving",
+    "commit.sent",
+    "commit.replied",
+    "journal.written",
+    "recovery.seen",
+    "rescue.begun",
+  ],
   isShared: false,
   flags: () => [],
   make: async (folder) => {
@@ -60,7 +67,15 @@ let redisServer: Promise<RedisServer> | undefined;
 const redis: CrashBackend = {
   name: "Redis",
   killsInCi: 62,
-  lacks: ["commit.asked", "commit.checking", "commit.written", "commit.flushed", "commit.grouped"],
+  // Nothing is lost here: rescues are killed in fleets.
+  lacks: [
+    "commit.asked",
+    "commit.checking",
+    "commit.written",
+    "commit.flushed",
+    "commit.grouped",
+    "rescue.begun",
+  ],
   isShared: true,
   flags: (place) => {
     const { url, namespace } = JSON.parse(place) as RedisPlace;

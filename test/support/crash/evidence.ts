@@ -1,6 +1,6 @@
 /** What is there to be judged after a kill or after quiet. Plain facts: the invariants read them and nothing else. */
 import type { ContainerLedger } from "../../../src/devnet/contract.js";
-import type { ChangeSet, RecordValue, Revision } from "../../../src/store/contract.js";
+import type { ChangeSet, RecordChange, RecordValue, Revision } from "../../../src/store/contract.js";
 import type { HistoryLine } from "./history.js";
 import type { Leftovers } from "./leftovers.js";
 
@@ -38,6 +38,10 @@ export interface Evidence {
   readonly moment: "killed" | "settled" | "calm";
   /** What the gateway lists; absent = nobody asked it. */
   readonly shown?: Shown;
+  /** Rounds, as calls are named by, in which Redis lost what it had confirmed. Absent = none. */
+  readonly lossRounds?: ReadonlySet<string>;
+  /** What was in its log then, part of which may be in `commits` again. */
+  readonly lost?: readonly RecordChange[];
   /** What of its local journal survived its end. */
   readonly journal?: SurvivingJournal;
 }

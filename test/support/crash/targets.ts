@@ -76,6 +76,7 @@ export const targets: Readonly<Record<FailpointName, Target>> = {
   "recovery.intents": { after: "create.begun", isOnce: true },
   "recovery.removals": { after: "remove.begun", isOnce: true },
   "recovery.settled": { isOnce: true },
+  "rescue.begun": {},
 };
 
 /** One life of a process and how it ends. */

@@ -194,25 +194,25 @@ function removal(random: Random, names: readonly string[], pool: Pool, isForgott
 /**
  * Watches until `signal`, and writes down every message.
  *
- * @param mayEndWith reason that is no fault: whoever hears it watches on from where it was
- * @returns whether it was that
+ * @param mayEndWith reasons that are no fault: whoever hears one watches on
+ * @returns which of them it was
  */
 export async function runWatcher(
   { api, history }: Pick<TrafficOptions, "api" | "history">,
   watcher: WatcherName,
   after: string,
   signal: AbortSignal,
-  mayEndWith?: string,
-): Promise<boolean> {
+  mayEndWith: (reason: string) => boolean = () => false,
+): Promise<string | undefined> {
   history.note({ at: "watching", watcher, after });
   try {
     for await (const message of api.watch(watcher, after, signal))
       history.note({ at: "watched", watcher, ...message });
   } catch (error) {
     const outcome = api.outcomeOf(error);
-    if (signal.aborted || outcome.kind !== "error") return false;
-    if (outcome.reason === mayEndWith) return true;
+    if (signal.aborted || outcome.kind !== "error") return undefined;
+    if (mayEndWith(outcome.reason)) return outcome.reason;
     history.note({ at: "unwatched", watcher, reason: outcome.reason });
   }
-  return false;
+  return undefined;
 }

@@ -6,7 +6,7 @@ import type { Violation } from "../evidence.js";
 import { count, emptyReport, noteEnding, noteViolations, type Report } from "../campaign.js";
 import { makeTestBuild } from "../test-build.js";
 import { seedOf } from "../world.js";
-import { planRound } from "./fleet-faults.js";
+import { planLosses, planRound } from "./fleet-faults.js";
 import { runCalls, runRound } from "./fleet-round.js";
 import { FleetWorld } from "./fleet-world.js";
 
@@ -17,6 +17,8 @@ export interface FleetCampaignOptions {
   readonly roundsPerWorld?: number;
   /** Whether gateways may be held up until they are taken for dead; such a round takes 20 s. @default false */
   readonly isLong?: boolean;
+  /** Whether Redis loses what it has confirmed, in two rounds of three. @default false */
+  readonly losesState?: boolean;
   readonly note?: (line: string) => void;
 }
 
@@ -27,6 +29,7 @@ export async function runFleetCampaign({
   rounds,
   roundsPerWorld = 8,
   isLong = false,
+  losesState = false,
   note,
 }: FleetCampaignOptions): Promise<Report> {
   const report = emptyReport();
@@ -34,13 +37,13 @@ export async function runFleetCampaign({
   for (let done = 0; done < rounds; done += roundsPerWorld) {
     const worldSeed = seedOf(seed, "fleet", done);
     const random = createRandom(worldSeed);
-    const world = await FleetWorld.make({ build, gateways: 2 + random.below(2) });
+    const world = await FleetWorld.make({ build, gateways: 2 + random.below(2), hasReplica: losesState });
     report.worlds += 1;
     let isClean = false;
     try {
       isClean = await liveThrough(
         world,
-        { seed: worldSeed, rounds: Math.min(roundsPerWorld, rounds - done), isLong },
+        { seed: worldSeed, rounds: Math.min(roundsPerWorld, rounds - done), isLong, losesState },
         report,
       );
     } finally {
@@ -61,10 +64,20 @@ export async function runFleetCampaign({
 const killsOf = ({ landings }: Report): number =>
   [...landings.values()].reduce((sum, kills) => sum + kills, 0);
 
+interface Rounds {
+  readonly seed: number;
+  readonly rounds: number;
+  readonly isLong: boolean;
+  readonly losesState: boolean;
+}
+
+/** What has lost what it belongs to is judged a minute after it was seen first. */
+const looksAfterLoss = 240;
+
 /** @returns whether nothing was found */
 async function liveThrough(
   world: FleetWorld,
-  { seed, rounds, isLong }: { readonly seed: number; readonly rounds: number; readonly isLong: boolean },
+  { seed, rounds, isLong, losesState }: Rounds,
   report: Report,
 ): Promise<boolean> {
   const random = createRandom(seed);
@@ -73,7 +86,10 @@ async function liveThrough(
     return found.length === 0;
   };
   for (let at = 1; at <= rounds; at += 1) {
-    const plan = planRound(random, world.seats.length, isLong);
+    const isLoss = losesState && at % 3 !== 0;
+    const plan = isLoss
+      ? planLosses(random, world.seats.length)
+      : planRound(random, world.seats.length, isLong);
     const round = `f${String(at)}`;
     const { endings, events } = await runRound(world, plan, round, seed);
     for (const ending of endings) {
@@ -82,7 +98,13 @@ async function liveThrough(
     }
     for (const event of events) count(report.exposure, event);
     await noteOpenWork(world, report);
-    if (!judge(await world.violations("calm"), `round ${JSON.stringify(plan)}`)) return false;
+    if (
+      !judge(
+        await world.violations("calm", isLoss ? looksAfterLoss : undefined),
+        `round ${JSON.stringify(plan)}`,
+      )
+    )
+      return false;
   }
   return await comeToRest(world, random.below(2) === 0, { seed, judge });
 }

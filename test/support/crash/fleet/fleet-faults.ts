@@ -18,6 +18,10 @@ export type Fault =
   | { readonly kind: "redis killed"; readonly atMs: number; readonly awayMs: number }
   /** It stays connected and does nothing. */
   | { readonly kind: "redis held up"; readonly atMs: number; readonly awayMs: number }
+  /** It forgets everything. */
+  | { readonly kind: "redis flushed"; readonly atMs: number }
+  /** A replica that has heard nothing for so long takes over. */
+  | { readonly kind: "redis failed over"; readonly atMs: number; readonly lagMs: number }
   /** All connections of one gateway are reset. */
   | { readonly kind: "connections reset"; readonly atMs: number; readonly seat: number }
   /** One connection is cut at a message. */
@@ -45,6 +49,8 @@ export interface RoundPlan {
   /** By seat. */
   readonly fates: readonly Fate[];
   readonly faults: readonly Fault[];
+  /** Whom nobody calls. Absent = all are called. */
+  readonly spectator?: number;
 }
 
 /** Where a kill tells most about a state that is elsewhere. */
@@ -73,6 +79,37 @@ export function planRound(random: Random, seats: number, isLong: boolean): Round
   const fates = Array.from({ length: seats }, () => someFate(random));
   const faults = Array.from({ length: 1 + random.below(4) }, () => someFault(random, seats, isLong));
   return { lengthMs: longestMs, fates, faults };
+}
+
+/**
+ * Redis loses what it has confirmed, once or more. Who was called may not be killed then: what nobody else has heard of
+ * would be lost with it. Another gateway, which nobody calls, may: while it brings back what it has seen.
+ */
+export function planLosses(random: Random, seats: number): RoundPlan {
+  const [spectator] = seats > 2 ? [random.below(seats)] : [];
+  const fates = Array.from({ length: seats }, (_, seat) => (seat === spectator ? someDeath(random) : {}));
+  const losses = Array.from({ length: 1 + random.below(3) }, () => someLoss(random));
+  const faults = Array.from({ length: random.below(4) }, () => someFault(random, seats, false));
+  return {
+    lengthMs: longestMs,
+    fates,
+    faults: [...losses, ...faults.filter((fault) => !("seat" in fault) || fault.seat !== spectator)],
+    ...(spectator === undefined ? {} : { spectator }),
+  };
+}
+
+function someDeath(random: Random): Fate {
+  const awayMs = random.below(800);
+  if (random.below(3) === 0) return { afterMs: 200 + random.below(longestMs - 400), awayMs };
+  const name = random.pick(["commit.leaving", "commit.sent", "commit.replied"] as const);
+  return { plan: { name, hit: 1 + random.below(2) }, awayMs };
+}
+
+function someLoss(random: Random): Fault {
+  const atMs = 300 + random.below(longestMs - 800);
+  return random.below(2) === 0
+    ? { kind: "redis flushed", atMs }
+    : { kind: "redis failed over", atMs, lagMs: random.below(500) };
 }
 
 function someFate(random: Random): Fate {

@@ -26,7 +26,7 @@ export interface RoundResult {
 /** @param round unlike any other of this world */
 export async function runRound(
   world: FleetWorld,
-  { lengthMs, fates, faults }: RoundPlan,
+  { lengthMs, fates, faults, spectator }: RoundPlan,
   round: string,
   seed: number,
 ): Promise<RoundResult> {
@@ -34,8 +34,8 @@ export async function runRound(
   const events: string[] = [];
   const quiet = new AbortController();
   await startAll(world, fates, endings);
-  const calls = runCalls(world, { round, seed, signal: quiet.signal });
-  const suffering = faults.map((fault) => suffer(world, fault, events));
+  const calls = runCalls(world, { round, seed, signal: quiet.signal, spectator });
+  const suffering = faults.map((fault) => suffer(world, fault, round, events));
   const living = world.seats.map((seat, at) => live(seat, fates[at] ?? {}, quiet.signal, endings, events));
   await delay(lengthMs);
   await Promise.race([Promise.all(living), delay(longestRoundMs - lengthMs)]);
@@ -95,7 +95,7 @@ async function within(work: Promise<unknown>, signal: AbortSignal): Promise<void
   await Promise.race([work, ended]);
 }
 
-async function suffer(world: FleetWorld, fault: Fault, events: string[]): Promise<void> {
+async function suffer(world: FleetWorld, fault: Fault, round: string, events: string[]): Promise<void> {
   await delay(fault.atMs);
   const seat = "seat" in fault ? world.seats[fault.seat] : undefined;
   switch (fault.kind) {
@@ -104,6 +104,12 @@ async function suffer(world: FleetWorld, fault: Fault, events: string[]): Promis
       break;
     case "redis held up":
       await world.holdUpRedis(fault.awayMs);
+      break;
+    case "redis flushed":
+      await world.flushRedis(round);
+      break;
+    case "redis failed over":
+      await world.failOver(fault.lagMs, round);
       break;
     case "connections reset":
       seat?.proxy.reset();
@@ -138,12 +144,14 @@ interface CallsOptions {
   readonly signal: AbortSignal;
   /** @default as many as there is time for */
   readonly calls?: number;
+  /** The seat that nobody asks. */
+  readonly spectator?: number | undefined;
 }
 
 /** Asks now this gateway and now that one. */
 export async function runCalls(
   world: FleetWorld,
-  { round, seed, signal, calls = endlessCalls }: CallsOptions,
+  { round, seed, signal, calls = endlessCalls, spectator }: CallsOptions,
 ): Promise<void> {
   const past = readHistory(world.historyPath);
   const history = openHistory(world.historyPath);
@@ -153,7 +161,7 @@ export async function runCalls(
   signal.addEventListener("abort", onQuiet);
   try {
     await runTraffic({
-      api: fleetApi(world, signal),
+      api: fleetApi(world, signal, spectator === undefined ? undefined : world.seats[spectator]),
       nodes: world.nodes,
       history,
       past,
@@ -170,11 +178,11 @@ export async function runCalls(
   }
 }
 
-function fleetApi(world: FleetWorld, signal: AbortSignal): TrafficApi {
+function fleetApi(world: FleetWorld, signal: AbortSignal, spectator: Seat | undefined): TrafficApi {
   let turn = 0;
   const some = async (): Promise<NonNullable<Seat["api"]>> => {
     for (;;) {
-      const apis = world.living.flatMap(({ api }) => api ?? []);
+      const apis = world.living.flatMap((seat) => (seat === spectator ? [] : (seat.api ?? [])));
       const api = apis[turn++ % apis.length];
       if (api !== undefined) return api;
       if (signal.aborted) throw new Error("no gateway is there");

@@ -8,7 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { ContainerOptions } from "../../../../src/devnet/container-options.js";
 import { type DevnetProcess, startDevnetProcess } from "../../../../src/devnet/devnet-process.js";
 import { silentLogger } from "../../../../src/observability/logger.js";
-import type { Revision } from "../../../../src/store/contract.js";
+import type { RecordChange, Revision } from "../../../../src/store/contract.js";
 import { openRedisStore } from "../../../../src/store/redis/redis-store.js";
 import { RedisServer } from "../../redis-server.js";
 import type { Evidence, Violation } from "../evidence.js";
@@ -16,6 +16,8 @@ import { readHistory } from "../history.js";
 import { violationsIn } from "../invariants/index.js";
 import { commitsOf, nodes, textOf } from "../world.js";
 import type { FleetBugName } from "./fleet-bugs.js";
+import { flushOut } from "./lost-log.js";
+import { RedisPair } from "./redis-pair.js";
 import { Seat } from "./seat.js";
 
 export interface FleetWorldOptions {
@@ -23,30 +25,37 @@ export interface FleetWorldOptions {
   readonly gateways: number;
   /** How long nodes take, besides what every world has. */
   readonly containers?: Partial<ContainerOptions>;
+  /** Whether Redis has a replica, which may take over. @default false */
+  readonly hasReplica?: boolean;
   /** In every gateway. */
   readonly bug?: FleetBugName | undefined;
 }
 
 export class FleetWorld {
   readonly parent: string;
-  readonly redis: RedisServer;
   readonly devnet: DevnetProcess;
   readonly seats: readonly Seat[];
   /** What all callers asked and heard, whichever gateway they asked. */
   readonly historyPath: string;
+  /** Rounds in which Redis has lost something. */
+  readonly lossRounds = new Set<string>();
   /** Outages of Redis come one after the other. */
   #outage: Promise<void> = Promise.resolve();
+  /** What logs held that are no more. */
+  readonly #lost: RecordChange[] = [];
+  readonly #redis: RedisServer | RedisPair;
   readonly #origin: Revision;
   readonly #secret: string;
 
   private constructor(
     parent: string,
-    parts: Pick<FleetWorld, "redis" | "devnet" | "seats">,
+    redis: RedisServer | RedisPair,
+    parts: Pick<FleetWorld, "devnet" | "seats">,
     origin: Revision,
     secret: string,
   ) {
     this.parent = parent;
-    this.redis = parts.redis;
+    this.#redis = redis;
     this.devnet = parts.devnet;
     this.seats = parts.seats;
     this.historyPath = join(parent, "calls.history");
@@ -54,9 +63,12 @@ export class FleetWorld {
     this.#secret = secret;
   }
 
-  static async make({ build, gateways, containers, bug }: FleetWorldOptions): Promise<FleetWorld> {
+  static async make(options: FleetWorldOptions): Promise<FleetWorld> {
+    const { build, gateways, containers, hasReplica, bug } = options;
     const parent = await mkdtemp(join(tmpdir(), "p2prc-fleet-"));
-    const redis = await RedisServer.start({ settings: { appendonly: "yes", appendfsync: "always" } });
+    const settings = { appendonly: "yes", appendfsync: "always" };
+    const pair = hasReplica === true ? await RedisPair.start() : undefined;
+    const redis = pair?.primary ?? (await RedisServer.start({ settings }));
     const devnet = await startDevnetProcess({
       ...nodes,
       containers: { ...nodes.containers, ...containers },
@@ -67,11 +79,20 @@ export class FleetWorld {
     await store.close();
     const secret = `canary${randomBytes(12).toString("hex")}`;
     const seats: Seat[] = [];
+    const world = new FleetWorld(parent, pair ?? redis, { devnet, seats }, revision, secret);
+    const mayBeCompacted = (): boolean => world.lossRounds.size > 0;
     for (let at = 0; at < gateways; at += 1) {
       const name = String.fromCharCode(97 + at);
-      seats.push(await Seat.make({ parent, name, build, redisPort: redis.port, secret, bug }));
+      seats.push(
+        await Seat.make({ parent, name, build, redisPort: redis.port, secret, bug, mayBeCompacted }),
+      );
     }
-    return new FleetWorld(parent, { redis, devnet, seats }, revision, secret);
+    return world;
+  }
+
+  /** The one that takes commits now. */
+  get redis(): RedisServer {
+    return this.#redis instanceof RedisPair ? this.#redis.primary : this.#redis;
   }
 
   get nodes(): readonly string[] {
@@ -96,6 +117,30 @@ export class FleetWorld {
       this.redis.freeze();
       await delay(awayMs);
       this.redis.thaw();
+    });
+  }
+
+  /** It forgets everything. */
+  async flushRedis(round: string): Promise<void> {
+    await this.#suffer(async () => {
+      this.lossRounds.add(round);
+      this.#lost.push(...(await flushOut(this.redis)));
+    });
+  }
+
+  /** A replica that has heard nothing for so long takes over. */
+  async failOver(lagMs: number, round: string): Promise<void> {
+    const pair = this.#redis;
+    if (!(pair instanceof RedisPair)) throw new Error("there is no replica");
+    await this.#suffer(async () => {
+      this.lossRounds.add(round);
+      const lost = await pair.failOver(lagMs, ({ port }) => {
+        for (const { proxy } of this.seats) {
+          proxy.targetPort = port;
+          proxy.reset();
+        }
+      });
+      this.#lost.push(...lost);
     });
   }
 
@@ -126,7 +171,7 @@ export class FleetWorld {
     const store = await openStore(this.redis);
     try {
       const { records, revision } = await store.load();
-      const commits = await commitsOf(store, this.#origin, revision);
+      const commits = await commitsOf(store, await this.#beginning(), revision);
       const calls = readHistory(this.historyPath);
       const values = new Map([...records].map(([key, { value }]) => [key, value]));
       return this.seats.map((seat, at) => ({
@@ -137,6 +182,8 @@ export class FleetWorld {
         foreign: new Map(this.living.flatMap(({ foreign }) => [...foreign.added])),
         foreignTexts: seat.isAlive ? [] : seat.foreign.texts,
         leftovers: undefined,
+        lossRounds: this.lossRounds,
+        lost: this.#lost,
         moment: seat.isAlive ? moment : "killed",
         ...(shown[at] === undefined ? {} : { shown: shown[at] }),
         ...(seat.journal === undefined ? {} : { journal: seat.journal }),
@@ -165,6 +212,12 @@ export class FleetWorld {
     );
   }
 
+  /** Where the log begins. One that begins elsewhere than at first is of a state that was lost. */
+  async #beginning(): Promise<Revision> {
+    if (this.lossRounds.size === 0) return this.#origin;
+    return String(await this.redis.ask("HGET", "{p2prc:default}:meta", "base"));
+  }
+
   #outside(seat: Seat): Pick<Evidence, "tracked" | "groups" | "texts" | "secrets" | "modes" | "owners"> {
     const own = join(seat.folder, ".p2prc");
     const keyPath = [join(seat.folder, "p2prc.privateKey"), join(own, "p2prc.privateKey")].find(existsSync);
@@ -188,7 +241,7 @@ export class FleetWorld {
   async close(): Promise<void> {
     await Promise.all(this.seats.map((seat) => seat.destroy()));
     await this.devnet.close();
-    await this.redis[Symbol.asyncDispose]();
+    await this.#redis[Symbol.asyncDispose]();
   }
 
   async destroy(): Promise<void> {

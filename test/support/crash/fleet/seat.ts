@@ -30,6 +30,8 @@ export interface SeatOptions {
   readonly redisPort: number;
   readonly secret: string;
   readonly bug?: FleetBugName | undefined;
+  /** Whether Redis has lost something: then watchers may be told to begin anew. */
+  readonly mayBeCompacted: () => boolean;
 }
 
 export class Seat implements GatewaySeat {
@@ -47,10 +49,16 @@ export class Seat implements GatewaySeat {
   /** Of its last end. */
   journal: SurvivingJournal | undefined;
   readonly #build: string;
+  readonly #mayBeCompacted: () => boolean;
   #life: Life | undefined;
 
-  private constructor({ name, build, secret, bug }: SeatOptions, folder: string, proxy: TcpProxy) {
+  private constructor(
+    { name, build, secret, bug, mayBeCompacted }: SeatOptions,
+    folder: string,
+    proxy: TcpProxy,
+  ) {
     this.name = name;
+    this.#mayBeCompacted = mayBeCompacted;
     this.folder = folder;
     this.proxy = proxy;
     this.#build = build;
@@ -142,16 +150,16 @@ export class Seat implements GatewaySeat {
     const leaving = new AbortController();
     const history = openHistory(this.historyPath);
     const watching = (Object.keys(watchers) as WatcherName[]).map(async (watcher) => {
-      // The history is in Redis: while that is away, nobody is led through it.
-      const again = async (): Promise<boolean> =>
-        await runWatcher(
-          { api, history },
-          watcher,
-          lastRevisionOf(readHistory(this.historyPath), watcher),
-          leaving.signal,
-          "STATE_STORE_UNAVAILABLE",
-        );
-      while (await again()) await delay(100);
+      for (let isAnew = false; ; ) {
+        const after = isAnew ? "" : lastRevisionOf(readHistory(this.historyPath), watcher);
+        // The history is in Redis: while that is away, nobody is led through it, and what it has lost is not in it.
+        const mayEndWith = (reason: string): boolean =>
+          reason === "STATE_STORE_UNAVAILABLE" || (reason === "REVISION_COMPACTED" && this.#mayBeCompacted());
+        const reason = await runWatcher({ api, history }, watcher, after, leaving.signal, mayEndWith);
+        if (reason === undefined) return;
+        isAnew = reason === "REVISION_COMPACTED";
+        await delay(100);
+      }
     });
     const over = gateway.ended.then(async () => {
       leaving.abort();
