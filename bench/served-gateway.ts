@@ -40,6 +40,8 @@ export interface ServedGateway {
   /** The longest that the gateway's event loop stood still since it was asked last, in milliseconds. */
   longestStallMs(): Promise<number>;
   close(): Promise<void>;
+  /** Ends it as a crash does; its folder stays. */
+  kill(): Promise<void>;
 }
 
 export async function serveGateway(options: ServeOptions = {}): Promise<ServedGateway> {
@@ -71,6 +73,12 @@ export async function serveGateway(options: ServeOptions = {}): Promise<ServedGa
     connect: () => createClient(ClientService, openTransport()),
     rssMib: () => rssMibOf(child),
     longestStallMs: () => longestStallOf(child),
+    async kill() {
+      for (const session of sessions) session.abort();
+      const ended = once(child, "exit");
+      child.kill("SIGKILL");
+      await ended;
+    },
     async close() {
       for (const session of sessions) session.abort();
       await end(child);
