@@ -53,6 +53,12 @@ async function configure(privateText: string, publicText: string | undefined, mo
   if (publicText !== undefined) await writeFile(publicPath(), publicText);
 }
 
+it("is no pipe: nobody waits for its other end", async () => {
+  execFileSync("mkfifo", ["-m", "600", configuredPath()]);
+  const failure = await failureOf(open());
+  expect([failure.reason, failure.path]).toEqual(["DAMAGED", configuredPath()]);
+});
+
 describe("a key of our own", () => {
   it("is made at the first use, for its owner only, and is the same at every later one", async () => {
     const first = await open();

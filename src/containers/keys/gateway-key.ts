@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { link, mkdir, open, readFile, rm, stat } from "node:fs/promises";
+import { link, mkdir, open, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { codeOf, FileFault } from "../../system/errors.js";
+import { readFileWithin } from "../../system/read-file.js";
 import { makeKeyPair, readPrivateKey } from "./openssh-key.js";
 import { isSshPublicKey } from "../life/spec-grammar.js";
 
@@ -129,16 +131,15 @@ interface KeyFile {
 
 async function readText(path: string): Promise<KeyFile | "UNREADABLE" | undefined> {
   try {
-    const { mode, uid, size } = await stat(path);
-    if (size > maxKeyFileBytes) throw new GatewayKeyError("DAMAGED", path, "is too large for a key");
-    return { text: await readFile(path, "latin1"), mode, uid };
+    const { mode, uid } = await stat(path);
+    const bytes = await readFileWithin(path, maxKeyFileBytes, undefined);
+    return { text: bytes.toString("latin1"), mode, uid };
   } catch (error) {
-    const { code } = error as { code?: unknown };
+    const code = codeOf(error);
     if (code === "ENOENT") return undefined;
     if (code === "EACCES" || code === "EPERM") return "UNREADABLE";
-    throw error instanceof GatewayKeyError
-      ? error
-      : new GatewayKeyError("UNUSABLE", path, "cannot be read", error);
+    if (error instanceof FileFault) throw new GatewayKeyError("DAMAGED", path, error.message);
+    throw new GatewayKeyError("UNUSABLE", path, "cannot be read", error);
   }
 }
 
@@ -160,7 +161,7 @@ async function createOnce(path: string, text: string, mode: number): Promise<voi
     const entries = await open(folder, "r");
     await entries.sync().finally(() => entries.close());
   } catch (error) {
-    if ((error as { code?: unknown }).code === "EEXIST") return;
+    if (codeOf(error) === "EEXIST") return;
     throw new GatewayKeyError("UNWRITABLE", path, "cannot be made", error);
   } finally {
     await rm(temporary, { force: true });
