@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "@jest/globals";
 import { type Mirror, openMirror } from "../../src/containers/tracking-files/mirror.js";
+import { StoreError } from "../../src/store/errors.js";
 import { silentLogger } from "../../src/observability/logger.js";
 import { RoomClock } from "../support/containers-room.js";
 import { MemoryStore } from "../support/memory-store.js";
@@ -32,13 +33,31 @@ async function open(): Promise<Mirror> {
   return await openMirror({ trackingFiles, acceptsLoss: false }, { ...tracked, logger: silentLogger });
 }
 
+/** As another program does, that has read the file. */
+async function writeTheirs(): Promise<void> {
+  const { TrackContainer: own } = JSON.parse(await readFile(path(), "utf8")) as { TrackContainer: object[] };
+  const theirs = { ID: "theirs", Container: { ID: "theirs" }, IpAddress: "203.0.113.7:8088" };
+  await writeFile(path(), JSON.stringify({ TrackContainer: [...own, theirs] }));
+}
+const ids = (): string[] => [...tracked.state.named("container")].map(([, { id }]) => id).sort();
+
 it("serves only after a look at the files where the gateway before was killed", async () => {
   await (await open()).close();
   // Opened and never closed, as by kill -9.
   mirrors.push(await open());
-  const { TrackContainer: own } = JSON.parse(await readFile(path(), "utf8")) as { TrackContainer: object[] };
-  const theirs = { ID: "theirs", Container: { ID: "theirs" }, IpAddress: "203.0.113.7:8088" };
-  await writeFile(path(), JSON.stringify({ TrackContainer: [...own, theirs] }));
+  await writeTheirs();
   mirrors.push(await open());
-  expect([...tracked.state.named("container")].map(([, { id }]) => id).sort()).toEqual(["abc", "theirs"]);
+  expect(ids()).toEqual(["abc", "theirs"]);
+});
+
+it("serves only after such a look where the gateway before could not take up at its end what others wrote", async () => {
+  await (await open()).close();
+  const before = await open();
+  tracked.store.failure = new StoreError("STATE_STORE_UNAVAILABLE", "away");
+  await writeTheirs();
+  await before.close();
+  expect(ids()).toEqual(["abc"]);
+  tracked.store.failure = undefined;
+  mirrors.push(await open());
+  expect(ids()).toEqual(["abc", "theirs"]);
 });

@@ -23,8 +23,8 @@ export interface Mirror {
 }
 
 /**
- * Joins the state with the tracking files. An empty state waits for its import, and one whose gateway was killed for a
- * look at them; any other serves meanwhile.
+ * Joins the state with the tracking files. An empty state waits for its import, and one whose gateway left them undone,
+ * as when it was killed, for a look at them; any other serves meanwhile.
  *
  * @throws {StoreError} what was imported cannot be committed
  */
@@ -58,7 +58,8 @@ export async function openMirror(
   const wasKilled = !(await takeAway(closedMark)) && existsSync(trackingFiles.ledgerPath);
   const opening = open();
   if (state.containerCount === 0) await opening;
-  // Killed between an import and the note of it: what callers take back must not come before the files are looked at.
+  // Killed between an import and the note of it, or ended without a last look at the files: what callers take back must
+  // not come before they are looked at.
   else if (wasKilled) await opening.catch(() => undefined);
   opening.catch((error: unknown) => logger.error({ err: error }, "the tracking files are not mirrored"));
   return {
@@ -73,8 +74,8 @@ export async function openMirror(
     async close() {
       await opening.catch(() => undefined);
       unsubscribe();
-      await files?.close();
-      await writeFile(closedMark, "", { mode: 0o600 }).catch(() => undefined);
+      if ((await files?.close()) === true)
+        await writeFile(closedMark, "", { mode: 0o600 }).catch(() => undefined);
     },
   };
 }

@@ -63,9 +63,13 @@ export class TrackingFiles {
     return { isCurrent: this.#isOpen && !this.#isDirty, failing, unreadableEntryCount };
   }
 
-  /** Writes what is left, and ends. Files that cannot be written now are written at the next start. */
-  async close(): Promise<void> {
-    if (!this.#isOpen) return;
+  /**
+   * Takes up and writes what is left, and ends. What cannot be done now is done at the next start.
+   *
+   * @returns whether nothing is left to do
+   */
+  async close(): Promise<boolean> {
+    if (!this.#isOpen) return false;
     this.#endWatch();
     await this.#running;
     for (let attempt = 1; attempt <= closeAttempts; attempt += 1) {
@@ -75,6 +79,7 @@ export class TrackingFiles {
     this.#isOpen = false;
     this.#timer?.cancel();
     await this.#turn.saveLedger();
+    return !this.#isDirty;
   }
 
   #wakeIn(delayMs: number): void {
