@@ -12,9 +12,9 @@ import { weightOf } from "../filter/weight.js";
 import { requireSame } from "./life/intents.js";
 import { ContainerError } from "./errors.js";
 import { containerLimits } from "./limits.js";
-import { findContainer } from "./lookup.js";
+import { findNamed } from "./lookup.js";
 import { endGroup, enterGroup, groupNotFound, leaveGroup, type Member } from "./membership.js";
-import { groupName, readContainerName, readGroupName } from "./names.js";
+import { groupName, readGroupName } from "./names.js";
 import type { Records } from "./tracked-state.js";
 import { notTracked } from "./life/remove-errors.js";
 import type { Removals } from "./life/removals.js";
@@ -181,8 +181,7 @@ export class Groups {
     const members = new Map<string, Member>();
     names.forEach((name, index) => {
       const field = `containers[${String(index)}]`;
-      const typed = readContainerName(name, field);
-      const found = typed.isIntent ? undefined : findContainer(this.#deps.state, typed, field);
+      const found = findNamed(this.#deps.state, name, field);
       if (found === undefined || draft.get("container", found.key) === undefined) throw notTracked(name);
       const { address, id } = found.record;
       members.set(found.key, { key: found.key, address, id });

@@ -1,7 +1,7 @@
 import { indexAfter } from "../filter/pages.js";
 import { addressKey, nodeName } from "../peer-api/address.js";
 import { ContainerError } from "./errors.js";
-import { containerKey, type TypedContainer } from "./names.js";
+import { containerKey, readContainerName, type TypedContainer } from "./names.js";
 import type { ContainerRecord, IntentRecord, TombstoneRecord } from "./records.js";
 import type { TrackedState } from "./tracked-state.js";
 
@@ -54,6 +54,16 @@ export function findContainer(
     );
   }
   return found[0];
+}
+
+/** Finds a tracked container by its name; `~INTENT` names none. @throws {ContainerError} INVALID_CONTAINER_NAME */
+export function findNamed(
+  state: TrackedState,
+  name: string,
+  field = "container",
+): ReturnType<typeof findContainer> {
+  const typed = readContainerName(name, field);
+  return typed.isIntent ? undefined : findContainer(state, typed, field);
 }
 
 /** Finds what is known of a container without an id, `~INTENT`. @returns undefined if none is open on that node */

@@ -13,7 +13,7 @@ import { Duty } from "./sharing/duty.js";
 import { Groups } from "./groups.js";
 import { containerLimits } from "./limits.js";
 import { listContainers, listGroups } from "./lists.js";
-import { findContainer, findIntent, findTombstone } from "./lookup.js";
+import { findContainer, findIntent, findNamed, findTombstone } from "./lookup.js";
 import { Liveness } from "./looking/liveness.js";
 import { readContainerName } from "./names.js";
 import { type Mirror, openMirror } from "./tracking-files/mirror.js";
@@ -242,16 +242,14 @@ function getContainer(state: TrackedState, name: string): Container {
 }
 
 function accessOf(state: TrackedState, name: string): Access {
-  const typed = readContainerName(name, "container");
-  const found = typed.isIntent ? undefined : findContainer(state, typed);
+  const found = findNamed(state, name);
   if (found === undefined) throw notTracked(name);
   return showAccess(found.record, parseDockerVm(state.get("secret", found.key)?.dockerVm));
 }
 
 /** A program that we start judges no addresses: it is told only those that may be contacted. */
 function loginOf(state: TrackedState, directory: NodeDirectory, name: string): Access {
-  const typed = readContainerName(name, "container");
-  const found = typed.isIntent ? undefined : findContainer(state, typed);
+  const found = findNamed(state, name);
   if (found === undefined) throw notTracked(name);
   const { record } = found;
   if (!record.isAsTyped && !directory.allowsConnected(record.address.host))

@@ -4,8 +4,8 @@ import { parseDockerVm, withPortsMarked } from "../../peer-api/docker-vm.js";
 import type { JsonValue } from "../../store/contract.js";
 import { change, type ChangeDeps, type Draft } from "../change.js";
 import { ContainerError } from "../errors.js";
-import { findContainer } from "../lookup.js";
-import { containerName, readContainerName } from "../names.js";
+import { findNamed } from "../lookup.js";
+import { containerName } from "../names.js";
 import { notTracked } from "../life/remove-errors.js";
 import type { ContainerRecord } from "../records.js";
 
@@ -74,8 +74,7 @@ function find(
   draft: Draft,
   name: string,
 ): { readonly key: string; readonly record: ContainerRecord } {
-  const typed = readContainerName(name, "container");
-  const found = typed.isIntent ? undefined : findContainer(state, typed);
+  const found = findNamed(state, name);
   const record = found === undefined ? undefined : draft.get("container", found.key);
   if (found === undefined || record === undefined) throw notTracked(name);
   return { key: found.key, record };

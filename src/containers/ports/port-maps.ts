@@ -4,8 +4,7 @@ import { nodePortOf } from "./container-ports.js";
 import type { CallerOptions, MapPortRequest, MapPortResult, NodeDirectory, Reach } from "../contract.js";
 import { ContainerError } from "../errors.js";
 import { containerLimits } from "../limits.js";
-import { findContainer } from "../lookup.js";
-import { readContainerName } from "../names.js";
+import { findNamed } from "../lookup.js";
 import type { NodeCalls } from "../life/node-calls.js";
 import { notTracked } from "../life/remove-errors.js";
 import type { TrackedState } from "../tracked-state.js";
@@ -57,8 +56,7 @@ export class PortMaps {
   /** @throws {ContainerError} CONTAINER_NOT_TRACKED, PORT_NOT_FOUND */
   #ofContainer(name: string, port: number): { readonly reach: Reach; readonly nodePort: number } {
     const { state } = this.#deps;
-    const typed = readContainerName(name, "container");
-    const found = typed.isIntent ? undefined : findContainer(state, typed);
+    const found = findNamed(state, name);
     if (found === undefined) throw notTracked(name);
     return { reach: found.record, nodePort: nodePortOf(state, found.key, found.record, port) };
   }
