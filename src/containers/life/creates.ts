@@ -10,6 +10,7 @@ import { begin, requireSame } from "./intents.js";
 import { containerLimits } from "../limits.js";
 import { groupNotFound } from "../membership.js";
 import { readGroupName } from "../names.js";
+import { commitOutcome } from "./outcome.js";
 import type { FleetKeys } from "../keys/fleet-keys.js";
 import type { Hold } from "../sharing/owners.js";
 import type { IntentRecord, RequestRecord } from "../records.js";
@@ -78,7 +79,7 @@ export class Creates {
     const keyLines = await this.#keyLines();
     for (;;) {
       const begun = await this.#turns.take(requestId, () =>
-        this.#begin(this.#intentOf(request, reach, group), argumentsHash, keyLines, request),
+        this.#begin(this.#intentOf(request, reach, group), argumentsHash, keyLines, request, signal),
       );
       if (!("outcome" in begun)) return await this.#wait(begun, signal);
       const asked = { argumentsHash, requestId, address: reach.address };
@@ -93,6 +94,7 @@ export class Creates {
     argumentsHash: string,
     keyLines: readonly string[],
     { keepOnNodeError }: CreateRequest,
+    signal: AbortSignal,
   ): Promise<RequestRecord | Creation> {
     const hold = this.#deps.owners.hold({ kind: "intent", subject: intent.id });
     let isCarriedOut = false;
@@ -105,6 +107,11 @@ export class Creates {
         return repeated;
       });
       if (existing !== undefined) return existing;
+      // While the store was slow, say: a container that nobody can know would only be removed again.
+      if (signal.aborted && intent.requestId === "") {
+        await commitOutcome(this.#deps, (draft) => draft.delete("intent", intent.id), this.#deps.stopping);
+        throw signal.reason;
+      }
       isCarriedOut = true;
       failpoint("create.begun");
       return this.#carryOut(intent, keyLines, keepOnNodeError, hold);

@@ -1,4 +1,5 @@
 /** How many calls to nodes there are at once, and which of them the end of a gateway waits for. */
+import { Code } from "@connectrpc/connect";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { containerLimits } from "../../../../src/containers/limits.js";
 import type { RemoveAnswer } from "../../../../src/peer-api/contract.js";
@@ -22,6 +23,17 @@ class FullStore extends MemoryStore {
     const tracks = commit.put.some(({ key }) => key.startsWith("c/"));
     if (this.isFull && tracks) throw new StoreError("DISK_FULL", "full");
     return await super.commit(commit);
+  }
+}
+
+/** Runs something between a commit and its answer. */
+class WaitingStore extends MemoryStore {
+  beforeAnswer: (() => void) | undefined;
+
+  override async commit(commit: Commit): Promise<CommitResult> {
+    const result = await super.commit(commit);
+    this.beforeAnswer?.();
+    return result;
   }
 }
 
@@ -60,6 +72,23 @@ describe("creations at once", () => {
     for (const call of refused) expect((await refusal(call)).reason).toBe("TOO_MANY_CREATES");
     expect(machine.creates).toHaveLength(maxCreates);
     await room.api.createContainer(placed());
+  });
+});
+
+describe("a caller who leaves before the node is asked", () => {
+  it.each([
+    ["without a request id has nothing asked for, and leaves nothing behind", "", 0],
+    ["with a request id gets its container: it can come back for it", "one", 1],
+  ])("%s", async (_, requestId, creates) => {
+    const store = new WaitingStore();
+    room = await openContainersRoom({ store, machineCount: 1 });
+    const leaving = new AbortController();
+    store.beforeAnswer = () => leaving.abort();
+    const call = room.api.createContainer({ ...placed(), requestId }, { signal: leaving.signal });
+    await expect(call).rejects.toMatchObject({ code: Code.Canceled });
+    await room.quiet();
+    expect(room.machines.flatMap((machine) => machine.creates)).toHaveLength(creates);
+    expect((await room.api.listContainers({})).containers).toHaveLength(creates);
   });
 });
 
