@@ -56,8 +56,9 @@ export async function loadRescued(
     if (rescue === "SAME_PAST" || rescue === "DONE") return { now, isAnotherPast: rescue === "DONE" };
     if (rescue.length > 0) options.onBegin?.(rescue.length);
     const mark = { seen: past.seen, tail, timeMs: options.nowMs };
-    if (await carryOut(store, rescue, { key, mark, own, now, options }))
-      return { now: await store.load(), isAnotherPast: true };
+    await carryOut(store, rescue, { key, mark, own, now, options });
+    if (options.isOver?.() === true) return { now, isAnotherPast: true };
+    // Our own mark tells that all of it is back, unless it was lost once more.
   }
 }
 
@@ -65,12 +66,12 @@ export async function loadRescued(
  * What was seen here, and what those had seen who brought it back before: where the state is lost once more, their marks
  * are lost with it.
  */
-function tailOf({ records }: Past, trail: readonly Revision[]): readonly Revision[] {
+function tailOf({ records, seen }: Past, trail: readonly Revision[]): readonly Revision[] {
   const told = readMarks(records)
     .filter(({ isDone }) => isDone)
     .sort((a, b) => a.timeMs - b.timeMs)
     .flatMap(({ tail }) => tail);
-  return [...new Set([...told.slice(-storeLimits.trailCommits), ...trail])];
+  return [...new Set([...told.slice(-storeLimits.trailCommits), ...trail, seen])];
 }
 
 interface Attempt {
@@ -82,12 +83,12 @@ interface Attempt {
   readonly options: RescueWorkOptions;
 }
 
-/** @returns false if another gateway has brought something back meanwhile: the plan is void */
-async function carryOut(store: StateStore, rescue: Rescue, attempt: Attempt): Promise<boolean> {
+/** Ends early if another gateway has brought something back meanwhile: the plan is void then. */
+async function carryOut(store: StateStore, rescue: Rescue, attempt: Attempt): Promise<void> {
   const { key, mark, own, now, options } = attempt;
   let turn = now.records.get(turnKey)?.revision;
   for (let rest = rescue; ; ) {
-    if (options.isOver?.() === true) return true;
+    if (options.isOver?.() === true) return;
     const batch = firstBatch(rest, now, options.batchCount ?? batchCount);
     const isDone = batch.length === rest.length;
     const result = await store.commit({
@@ -106,11 +107,11 @@ async function carryOut(store: StateStore, rescue: Rescue, attempt: Attempt): Pr
     if (result.kind === "committed") {
       own.push(result.revision);
       turn = result.revision;
-      if (isDone) return true;
+      if (isDone) return;
       failpoint("rescue.begun");
       rest = rest.slice(batch.length);
     } else if (result.key === turnKey) {
-      return false;
+      return;
     } else {
       // What others wrote meanwhile stays theirs.
       rest = rest.filter(({ key: lost }) => lost !== result.key);

@@ -149,6 +149,27 @@ describe("a store that has lost what it confirmed", () => {
     expect(told).toEqual([{ record: "~rescue/by\\u001b[2Jhand", otherCount: 0 }]);
   });
 
+  it("gets it back where it is lost once more just then, and nobody saw it empty", async () => {
+    const desk = new Desk();
+    const view = await desk.view();
+    await desk.write({ a: 1, b: 1 });
+    const shown: unknown[] = [];
+    view.subscribe(() => shown.push(shownBy(view)));
+    const commit = desk.store.commit.bind(desk.store);
+    let lossCount = 0;
+    desk.store.commit = async (wish) => {
+      const result = await commit(wish);
+      lossCount += 1;
+      if (lossCount < 4) desk.store.loseAfter(0);
+      return result;
+    };
+    desk.store.loseAfter(0);
+    await desk.notice();
+    const whole = { a: { n: 1 }, b: { n: 1 } };
+    expect([await desk.records(), shownBy(view), lossCount]).toEqual([whole, whole, 4]);
+    for (const one of shown) expect(one).toEqual(whole);
+  });
+
   it("gets it back once from several that have seen it", async () => {
     const desk = new Desk();
     const views = [await desk.view(), await desk.view(), await desk.view()];
