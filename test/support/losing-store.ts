@@ -21,6 +21,10 @@ export class Seat implements StateStore {
     this.#store = store;
   }
 
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
   /** Hears of no commit from now on, and of no loss. */
   hold(): void {
     this.#isHeld = true;

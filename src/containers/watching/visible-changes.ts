@@ -1,9 +1,9 @@
 /** What a commit looks like to those who watch. */
-import type { RecordChange } from "../../store/contract.js";
+import type { RecordChange, RecordValue } from "../../store/contract.js";
 import type { Test } from "../../filter/value-types.js";
 import { weightOf } from "../../filter/weight.js";
 import type { Change, Container, Group } from "../contract.js";
-import { readKey } from "../records.js";
+import { read, readKey } from "../records.js";
 import { showContainer, showGroup, showIntent, showTombstone } from "../show.js";
 import type { Records } from "../tracked-state.js";
 
@@ -32,9 +32,11 @@ export function visibleChanges(
   const containers = new Set<string>();
   const intents = new Set<string>();
   const groups = new Set<string>();
-  for (const { key } of changes) {
+  for (const { key, value, previous } of changes) {
     const known = readKey(key);
     if (known?.kind === "container" || known?.kind === "membership") containers.add(known.subject);
+    // Who changes memberships rewrites the group; one that is brought back after a loss may stand in another commit.
+    if (known?.kind === "membership") for (const id of joinedOrLeft(value, previous)) groups.add(id);
     if (known?.kind === "intent") intents.add(known.subject);
     if (known?.kind === "group") groups.add(known.subject);
   }
@@ -62,6 +64,14 @@ export function visibleChanges(
     seen.push({ kind: "GROUP", before: showGroup(before, id), after: showGroup(after, id) });
   }
   return seen.map((change) => ({ ...change, weightBytes: weightOf(change) }));
+}
+
+/** Groups in which one of two memberships of a container is, and not the other. */
+function joinedOrLeft(value: RecordValue | undefined, previous: RecordValue | undefined): readonly string[] {
+  const [now, before] = [value, previous].map(
+    (one) => new Set(one === undefined ? [] : read("membership", one).groups.map(({ id }) => id)),
+  ) as [Set<string>, Set<string>];
+  return [...now, ...before].filter((id) => now.has(id) !== before.has(id));
 }
 
 export interface Filters {

@@ -164,11 +164,15 @@ export class Watches {
     let revision = start;
     const past = new Overlay(state);
     // What the state changes from now on is laid aside too.
+    const ending = new AbortController();
     const live = state.subscribe((update) => {
       past.keepBefore(update.kind === "changed" ? update.changeSet.changes : update.changes);
+      // What was read ahead of the history may be lost, and would be waited for in vain.
+      if (update.kind === "resynced") ending.abort(compacted());
     });
+    const going = AbortSignal.any([signal, ending.signal]);
     try {
-      await this.#reach(start, signal);
+      await this.#reach(start, going);
       if (start === state.revision) {
         this.#queues.add(queue);
         return revision;
@@ -176,7 +180,7 @@ export class Watches {
       const beginning: ChangeSet["changes"][number][] = [];
       const until = state.revision;
       const seenKeys = new Set<string>();
-      for await (const { changes, revision: at } of store.changes(start, signal)) {
+      for await (const { changes, revision: at } of store.changes(start, going)) {
         for (const change of changes) {
           if (seenKeys.has(change.key)) continue;
           seenKeys.add(change.key);
@@ -184,8 +188,9 @@ export class Watches {
         }
         if (at === until) break;
       }
+      going.throwIfAborted();
       past.takeBack(beginning);
-      for await (const changeSet of store.changes(start, signal)) {
+      for await (const changeSet of store.changes(start, going)) {
         const before = new Overlay(past);
         const after = new Overlay(past);
         before.apply(
@@ -197,14 +202,14 @@ export class Watches {
         ({ revision } = changeSet);
         for (const message of told(commit, filters)) yield message;
         // The history may be ahead of the state: to wait for the next commit here would be to hear of nothing else.
-        await state.reached(revision);
+        await state.reached(revision, going);
         // No commit can come between this look and the queue's place among the others.
         if (revision === state.revision) {
           this.#queues.add(queue);
           break;
         }
       }
-      signal.throwIfAborted();
+      going.throwIfAborted();
       return revision;
     } finally {
       live();

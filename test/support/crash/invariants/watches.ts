@@ -75,19 +75,25 @@ function visibleCommits(
   const kinds: readonly string[] = watchers[watcher];
   const visible: VisibleCommit[] = [];
   const tracked = new Set<string>();
+  const groups = new Set<string>();
   for (const [at, { revision, changes }] of commits.entries()) {
     const names = new Map<string, SeenChange["type"]>();
     const before = new Set(tracked);
+    const groupsBefore = new Set(groups);
     for (const { key, value } of changes) {
-      if (!key.startsWith("c/")) continue;
-      if (value === undefined) tracked.delete(key.slice(2));
-      else tracked.add(key.slice(2));
+      const known = key.startsWith("c/") ? tracked : key.startsWith("g/") ? groups : undefined;
+      if (value === undefined) known?.delete(key.slice(2));
+      else known?.add(key.slice(2));
     }
     for (const { key, value, previous } of changes) {
       const [kind, subject] = [key.slice(0, 2), key.slice(2)];
       if (kind === "c/" || kind === "m/") {
         const type = typeOf(before.has(subject), tracked.has(subject));
         if (type !== undefined) names.set(nameOfKey(subject), type);
+      }
+      for (const id of kind === "m/" ? joinedOrLeft(value, previous) : []) {
+        const type = typeOf(groupsBefore.has(id), groups.has(id));
+        if (type !== undefined) names.set(`groups/${id}`, type);
       }
       const type = typeOf(previous !== undefined, value !== undefined);
       if (kind === "g/" && type !== undefined) names.set(`groups/${subject}`, type);
@@ -99,6 +105,13 @@ function visibleCommits(
     if (at >= start && seen.length > 0) visible.push({ revision, changes: seen });
   }
   return visible;
+}
+
+function joinedOrLeft(...memberships: readonly (RecordValue | undefined)[]): readonly string[] {
+  const ids = memberships.map((one) =>
+    ((one?.["groups"] ?? []) as readonly { readonly id: string }[]).map(({ id }) => id),
+  );
+  return ids.flat().filter((id) => !ids.every((some) => some.includes(id)));
 }
 
 const typeOf = (was: boolean, is: boolean): SeenChange["type"] | undefined =>
