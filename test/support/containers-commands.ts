@@ -1,101 +1,29 @@
 /** What callers, nodes and time can do to the API of containers, as commands for fast-check. */
 import { expect } from "@jest/globals";
-import { ConnectError } from "@connectrpc/connect";
-import { toJson } from "@bufbuild/protobuf";
 import fc from "fast-check";
-import { ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.js";
+import type { CreateContainerResponse } from "../../src/gen/p2prc/client/v1/container_pb.js";
 import {
-  type Container,
-  Container_State,
-  type CreateContainerResponse,
-} from "../../src/gen/p2prc/client/v1/container_pb.js";
-import { type Group, GroupSchema } from "../../src/gen/p2prc/client/v1/group_pb.js";
+  answerOf,
+  command,
+  etagOf,
+  etags,
+  expectAnswer,
+  fewTimes,
+  groupOf,
+  nameOf,
+  node,
+  pick,
+  requestId,
+  withFaults,
+} from "./command-parts.js";
 import {
   type Answer,
-  type ContainersModel,
-  type CreateFault,
   createFaults,
   type ModelContainer,
-  type RemoveFault,
   removeFaults,
   removalOn,
 } from "./containers-model.js";
-import type { ContainersRoom } from "./containers-room.js";
-import type { DevnetMachine } from "./devnet-machine.js";
-import type { WatchTap } from "./watch-tap.js";
-
-export interface Real {
-  readonly room: ContainersRoom;
-  readonly taps: readonly WatchTap[];
-}
-type Command = fc.AsyncCommand<ContainersModel, Real>;
-type Run = (model: ContainersModel, real: Real) => Promise<void>;
-
-/** A command that is always possible; its text is what a failure prints. */
-const command = (what: string, values: unknown, run: Run): Command => ({
-  check: () => true,
-  run,
-  toString: () => `${what} ${JSON.stringify(values)}`,
-});
-
-/** Picks out of what there is: shrinks to the first. */
-const pick = fc.nat({ max: 11 });
-const node = fc.nat({ max: 2 });
-const fewTimes = <T>(arbitrary: fc.Arbitrary<T>) =>
-  fc.oneof({ weight: 2, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary });
-const requestId = fc.constantFrom("", "", "r1", "r2");
-const etags = fc.constantFrom("none", "none", "current", "stale");
-
-const nameOf = (model: ContainersModel, index: number): string => {
-  const names = [...model.containers.keys(), "nodes/45.0.0.1:8088/containers/nobody"];
-  return names[index % names.length] ?? "";
-};
-/** Mostly those that may be members. */
-const memberOf = (model: ContainersModel, index: number): string => {
-  const tracked = [...model.containers.keys()].filter((name) => model.isTracked(name));
-  return tracked.length === 0 || index === 11
-    ? nameOf(model, index)
-    : (tracked[index % tracked.length] ?? "");
-};
-const groupOf = (model: ContainersModel, index: number): string => {
-  const names = [...model.groups.keys(), "groups/grp-nobody"];
-  return names[index % names.length] ?? "";
-};
-
-/** What a call came to, as the model has it. */
-async function answerOf<T>(
-  call: Promise<T>,
-  name: (response: T) => string,
-): Promise<Answer & { response?: T }> {
-  try {
-    const response = await call;
-    return { kind: "done", name: name(response), response };
-  } catch (error) {
-    const [info] = ConnectError.from(error).findDetails(ErrorInfoSchema);
-    if (info === undefined) throw error;
-    return { kind: "refused", reason: info.reason, metadata: info.metadata };
-  }
-}
-
-function expectAnswer(real: Answer, expected: Answer): void {
-  expect(real).toMatchObject(expected);
-}
-
-/** Faults last for one command. */
-async function withFaults<T>(
-  machine: DevnetMachine,
-  faults: { readonly create?: CreateFault | undefined; readonly remove?: RemoveFault | undefined },
-  work: () => Promise<T>,
-): Promise<T> {
-  machine.createFault = faults.create;
-  machine.removeFault = faults.remove;
-  try {
-    return await work();
-  } finally {
-    machine.createFault = undefined;
-    machine.removeFault = undefined;
-  }
-}
+import { createGroup, regroup, removeGroup } from "./group-commands.js";
 
 const create = fc
   .record({
@@ -171,16 +99,6 @@ const create = fc
     }),
   );
 
-/** An etag of a kind, and whether a change that carries it goes through. */
-async function etagOf(
-  kind: string,
-  current: () => Promise<string>,
-): Promise<{ readonly etag: string; readonly isStale: boolean }> {
-  if (kind === "none") return { etag: "", isStale: false };
-  const etag = await current().catch(() => "");
-  return kind === "stale" || etag === "" ? { etag: '"stale"', isStale: true } : { etag, isStale: false };
-}
-
 const remove = fc
   .record({
     index: pick,
@@ -217,104 +135,6 @@ const remove = fc
     }),
   );
 
-const createGroup = fc.record({ members: fc.array(pick, { maxLength: 4 }), requestId }).map((asked) =>
-  command("create a group", asked, async (model, { room }) => {
-    const names = asked.members.map((index) => memberOf(model, index));
-    const nowMs = room.clock.nowMs();
-    const wire = { containers: names, requestId: asked.requestId };
-    const real = await answerOf(room.api.createGroup(wire), ({ group }) => group?.name ?? "");
-    const repeated = model.repeated(asked.requestId, wire, nowMs);
-    if (repeated !== undefined) {
-      const isGone = repeated.kind === "done" && !model.groups.has(repeated.name);
-      expectAnswer(real, isGone ? { kind: "refused", reason: "GROUP_NOT_FOUND" } : repeated);
-      return;
-    }
-    const group = real.kind === "done" ? real.name : "";
-    const expected = model.grouped(group, names);
-    if (real.kind === "done" && !model.groups.has(group)) model.groups.set(group, []);
-    expectAnswer(real, expected);
-    if (expected.kind === "done") model.remember(asked.requestId, wire, nowMs, expected);
-  }),
-);
-
-const regroup = fc
-  .record({
-    isAdded: fc.boolean(),
-    group: pick,
-    members: fc.array(pick, { minLength: 1, maxLength: 4 }),
-    etag: etags,
-  })
-  .map((asked) =>
-    command(asked.isAdded ? "add" : "take", asked, async (model, { room: { api } }) => {
-      const group = groupOf(model, asked.group);
-      const names = asked.members.map((index) => memberOf(model, index));
-      const { etag, isStale } = await etagOf(
-        asked.etag,
-        async () => (await api.getGroup({ group })).group?.etag ?? "",
-      );
-      const wire = { group, containers: names, etag };
-      const call = asked.isAdded ? api.addContainersToGroup(wire) : api.removeContainersFromGroup(wire);
-      const real = await answerOf<{ group?: Group | undefined }>(
-        call,
-        (response) => response.group?.name ?? "",
-      );
-      let expected: Answer;
-      if (!model.groups.has(group)) expected = { kind: "refused", reason: "GROUP_NOT_FOUND" };
-      else if (isStale) expected = { kind: "refused", reason: "ETAG_MISMATCH" };
-      else expected = asked.isAdded ? model.grouped(group, names) : model.ungrouped(group, names);
-      expectAnswer(real, expected);
-    }),
-  );
-
-const removeGroup = fc
-  .record({
-    group: pick,
-    removeContainers: fc.boolean(),
-    node,
-    fault: fewTimes(fc.constantFrom(...removeFaults)),
-    etag: etags,
-  })
-  .map((asked) =>
-    command("remove a group", asked, async (model, { room }) => {
-      const group = groupOf(model, asked.group);
-      const { removeContainers } = asked;
-      const { etag, isStale } = await etagOf(
-        asked.etag,
-        async () => (await room.api.getGroup({ group })).group?.etag ?? "",
-      );
-      const machine = room.machines[asked.node]!;
-      const members = model.groups.get(group) ?? [];
-      const removals = members.map((name) => {
-        const isHere = name.includes(machine.host);
-        const ids = room.machines.find(({ host }) => name.includes(host))?.ids ?? [];
-        return removalOn(
-          isHere ? asked.fault : undefined,
-          ids.includes(name.slice(name.lastIndexOf("/") + 1)),
-        );
-      });
-      const real = await withFaults(machine, { remove: asked.fault }, () =>
-        answerOf(
-          room.api.removeGroup({ group, removeContainers, etag }),
-          (response) => response.group?.name ?? "",
-        ),
-      );
-      if (!model.groups.has(group)) expectAnswer(real, { kind: "refused", reason: "GROUP_NOT_FOUND" });
-      else if (isStale) expectAnswer(real, { kind: "refused", reason: "ETAG_MISMATCH" });
-      else {
-        expectAnswer(real, { kind: "done", name: group });
-        const answers = removeContainers ? members.map((name, at) => model.removed(name, removals[at]!)) : [];
-        const isRemoved = answers.every(({ kind }) => kind === "done");
-        if (isRemoved) model.disbanded(group);
-        const { removed, results = [] } = real.kind === "done" ? (real.response ?? {}) : {};
-        expect(removed).toBe(isRemoved);
-        expect(results.map(({ target, error }) => [target, error?.reason ?? ""])).toEqual(
-          answers.map((answer, at) => [members[at], answer.kind === "done" ? "" : answer.reason]),
-        );
-      }
-    }),
-  );
-
-const stateOf = (text: string): Container_State => Container_State[text as keyof typeof Container_State];
 const passesOf: Readonly<Record<string, (name: string, container: ModelContainer) => boolean>> = {
   "": () => true,
   "spec.labels.role = render": (_, { labels }) => labels["role"] === "render",
@@ -390,43 +210,3 @@ export const commands = fc.commands(
   ],
   { maxCommands: 40, size: "max" },
 );
-
-/** What the API shows of a container, as the model has it. */
-function shownOf({ state, stateReason, groups, spec }: Container): ModelContainer & { state: string } {
-  return {
-    state: Container_State[state] as ModelContainer["state"],
-    reason: stateReason,
-    groups,
-    labels: { ...spec?.labels },
-    portCount: spec?.portCount ?? 0,
-  };
-}
-
-/** Compares everything that can be read with the model. */
-export async function expectAgreement(model: ContainersModel, { room, taps }: Real): Promise<void> {
-  await room.quiet();
-  const { containers } = await room.api.listContainers({ pageSize: 1_000, showRemoved: true });
-  expect(Object.fromEntries(containers.map((one) => [one.name, shownOf(one)]))).toEqual(
-    Object.fromEntries(model.containers),
-  );
-  const { groups } = await room.api.listGroups({ pageSize: 1_000 });
-  expect(Object.fromEntries(groups.map((one) => [one.name, one.containers]))).toEqual(
-    Object.fromEntries(model.groups),
-  );
-  for (const tap of taps) tap.requireSound();
-}
-
-/** What the first watcher must know, once all has arrived. */
-export function expectFullView(
-  tap: WatchTap,
-  containers: readonly Container[],
-  groups: readonly Group[],
-  toText: (container: Container) => string,
-): void {
-  const living = containers.filter(({ state }) => state !== stateOf("REMOVED"));
-  const texts = [
-    ...living.map((one) => [one.name, toText(one)] as const),
-    ...groups.map((one) => [one.name, JSON.stringify(toJson(GroupSchema, one))] as const),
-  ];
-  expect(Object.fromEntries(tap.seen)).toEqual(Object.fromEntries(texts));
-}

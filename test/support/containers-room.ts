@@ -3,7 +3,6 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect } from "@jest/globals";
 import { createClient, createRouterTransport } from "@connectrpc/connect";
 import type { ContainerService } from "../../src/containers/contract.js";
 import { openContainerService } from "../../src/containers/service.js";
@@ -17,19 +16,12 @@ import { PeerError } from "../../src/peer-api/errors.js";
 import { containerHandlers, groupHandlers } from "../../src/rpc/container-handlers.js";
 import { mapErrors } from "../../src/rpc/error-mapping.js";
 import { validateRequests } from "../../src/rpc/validation.js";
-import type {
-  ChangeSet,
-  Commit,
-  CommitResult,
-  Revision,
-  Snapshot,
-  StateStore,
-  StoredRecord,
-} from "../../src/store/contract.js";
+import type { Revision, StateStore } from "../../src/store/contract.js";
 import { mirrorLimits } from "../../src/store/mirror/limits.js";
 import { numberOfRevision } from "../../src/store/revision.js";
 import { RecordView } from "../../src/store/view.js";
 import type { Api } from "./container-bench.js";
+import { beforeEverything, CountedStore } from "./counted-store.js";
 import { DevnetMachine } from "./devnet-machine.js";
 import { FakeClock, settle } from "./fake-clock.js";
 import { MemoryStore } from "./memory-store.js";
@@ -175,99 +167,17 @@ export async function untilOver<T>({ clock }: ContainersRoom, call: Promise<T>):
   return await call;
 }
 
-const someMachines = (count: number): readonly DevnetMachine[] =>
+export const someMachines = (count: number): readonly DevnetMachine[] =>
   Array.from({ length: count }, (_, n) => new DevnetMachine(`45.0.0.${n + 1}`));
 
-async function quiet(rooms: readonly GatewayRoom[]): Promise<void> {
+/** Resolves when no commit is under way in any of them, and all of them show the last one. */
+export async function quiet(rooms: readonly GatewayRoom[]): Promise<void> {
   do {
     const latest = await Promise.all(rooms.map((room) => room.idle()));
-    const [last = beforeAll] = latest.toSorted((a, b) => numberOfRevision(b) - numberOfRevision(a));
+    const [last = beforeEverything] = latest.toSorted((a, b) => numberOfRevision(b) - numberOfRevision(a));
     await Promise.all(rooms.map((room) => room.shows(last)));
     await settle();
   } while (rooms.some(({ isBusy }) => isBusy));
-}
-
-/**
- * Gateways that share one state, as one: each call goes to the next of them, and comes back when all show what it did.
- * Watchers come back to another one than they left.
- */
-export async function openFleetRoom(stores: readonly StateStore[]): Promise<ContainersRoom> {
-  const clock = new RoomClock();
-  const machines = someMachines(3);
-  const rooms: GatewayRoom[] = [];
-  for (const [gatewayNumber, store] of stores.entries())
-    rooms.push(await openContainersRoom({ store, clock, machines, gatewayNumber, isShared: true }));
-  let turn = 0;
-  const inTurn = (apis: readonly Api[]): Api =>
-    new Proxy(apis[0]!, {
-      get: (_, name: keyof Api) => {
-        const api = apis[(turn += 1) % apis.length]!;
-        if (name === "watch") return api.watch.bind(api);
-        const call = api[name] as (...args: readonly unknown[]) => Promise<unknown>;
-        return async (...args: readonly unknown[]) => await call(...args).finally(() => quiet(rooms));
-      },
-    });
-  const [first] = rooms;
-  return {
-    ...first!,
-    api: inTurn(rooms.map(({ api }) => api)),
-    operator: inTurn(rooms.map(({ operator }) => operator)),
-    quiet: async () => await quiet(rooms),
-    filed: async () => {
-      const filed = await Promise.all(rooms.map((room) => room.filed()));
-      for (const other of filed) expect(other).toEqual(filed[0]);
-      return filed[0]!;
-    },
-    stop: async () => {
-      for (const room of rooms) await room.stop();
-    },
-    close: async () => {
-      for (const room of rooms) await room.close();
-    },
-  };
-}
-
-/** Before every commit. */
-const beforeAll: Revision = "0-0000000000000000";
-
-/** Knows what is under way. */
-class CountedStore implements StateStore {
-  readonly #store: StateStore;
-  readonly #underWay = new Set<Promise<CommitResult>>();
-  /** The latest commit that was answered. */
-  latest: Revision = beforeAll;
-
-  constructor(store: StateStore) {
-    this.#store = store;
-  }
-
-  get isBusy(): boolean {
-    return this.#underWay.size > 0;
-  }
-
-  async idle(): Promise<Revision> {
-    while (this.isBusy) await Promise.allSettled(this.#underWay);
-    return this.latest;
-  }
-
-  async commit(commit: Commit): Promise<CommitResult> {
-    const committing = this.#store.commit(commit);
-    this.#underWay.add(committing);
-    try {
-      const result = await committing;
-      if (result.kind === "committed") this.latest = result.revision;
-      return result;
-    } finally {
-      this.#underWay.delete(committing);
-    }
-  }
-
-  load = (): Promise<Snapshot> => this.#store.load();
-  head = (): Promise<Revision> => this.#store.head();
-  get = (key: string): Promise<StoredRecord | undefined> => this.#store.get(key);
-  changes = (after: Revision, signal: AbortSignal): AsyncIterable<ChangeSet> =>
-    this.#store.changes(after, signal);
-  close = (): Promise<void> => this.#store.close();
 }
 
 /** One for all rooms: it reads the rules of the proto once. */
