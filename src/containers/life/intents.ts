@@ -114,7 +114,9 @@ export function settleCreated(
     id,
     isAsTyped,
     spec,
-    ...(rollBack === undefined ? { state: "TRACKED" } : { state: "REMOVING", owner: rollBack.owner }),
+    ...(rollBack === undefined
+      ? { state: "TRACKED" }
+      : { state: "REMOVING", owner: rollBack.owner, before: { state: "TRACKED", reason } }),
     reason,
     ports,
     sshUsername,

@@ -5,7 +5,10 @@ import { isUnderWay, settledAnswer } from "../../../../src/containers/life/creat
 import { begin, settleCreated } from "../../../../src/containers/life/intents.js";
 import { settleAsUnknown } from "../../../../src/containers/life/recovery.js";
 import { untrack } from "../../../../src/containers/life/untrack.js";
+import { Container_State } from "../../../../src/gen/p2prc/client/v1/container_pb.js";
 import type { OutcomeRecord } from "../../../../src/containers/records.js";
+import { refusal } from "../../../support/container-bench.js";
+import { openContainersRoom } from "../../../support/containers-room.js";
 import { aNodeContainer } from "../../../support/peers.js";
 import { anIntent, openTracked, type Tracked } from "../../../support/tracked.js";
 
@@ -27,6 +30,20 @@ const outcome = (): Exclude<OutcomeRecord, { kind: "running" }> => {
   return kept;
 };
 const answer = (): unknown => settledAnswer(tracked.state, outcome(), intent.address);
+
+it("says that it came with an error where its node cannot be reached to remove it again", async () => {
+  const room = await openContainersRoom({ machineCount: 1 });
+  const [machine] = room.machines;
+  machine!.createFault = "status500-told-create";
+  machine!.removeFault = "refuse";
+  const placement = { case: "node" as const, value: room.nodes[0] ?? "" };
+  expect((await refusal(room.api.createContainer({ placement }))).reason).toBe("NODE_REFUSED_REQUEST");
+  const { containers } = await room.api.listContainers({});
+  expect(containers.map(({ state, stateReason }) => [state, stateReason])).toEqual([
+    [Container_State.ACTIVE, "CREATED_WITH_ERROR"],
+  ]);
+  await room.close();
+});
 
 describe("a container that came with an error", () => {
   it("is never shown as made: its removal begins with the commit that tracks it", () => {
