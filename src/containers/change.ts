@@ -2,7 +2,7 @@ import type { Clock } from "../system/clock.js";
 import type { CommitResult, Revision, StateStore } from "../store/contract.js";
 import type { Place } from "../store/view.js";
 import { failpoint } from "../system/failpoint.js";
-import { ContainerError } from "./errors.js";
+import { ContainerError, type ContainerReason } from "./errors.js";
 import { containerLimits } from "./limits.js";
 import { keyOf, read, type RecordKind, type RecordOfKind, write } from "./records.js";
 import { unlessAway } from "./sharing/away.js";
@@ -83,7 +83,7 @@ export async function change<T>(deps: ChangeDeps, plan: Plan<T>): Promise<T> {
     try {
       result = plan(draft);
     } catch (error) {
-      if (isCaughtUp || !isOfSomethingMissing(error)) throw error;
+      if (isCaughtUp || !isOfState(error)) throw error;
       await catchUp(deps);
       isCaughtUp = true;
       continue;
@@ -107,7 +107,7 @@ export async function change<T>(deps: ChangeDeps, plan: Plan<T>): Promise<T> {
 
 /**
  * Resolves when the state shows all that its store held by now. What nobody shows here another gateway may have made a
- * moment ago, and its caller may have come here with the name of it.
+ * moment ago, and its caller may have come here with the name of it, or with its new etag.
  *
  * @throws {StoreError}
  */
@@ -116,9 +116,17 @@ export async function catchUp(deps: WaitDeps): Promise<void> {
   await shown(deps, await deps.store.head(), place);
 }
 
-const isOfSomethingMissing = (error: unknown): boolean =>
-  error instanceof ContainerError &&
-  (error.reason === "CONTAINER_NOT_TRACKED" || error.reason === "GROUP_NOT_FOUND");
+/** Refusals that rest on what the state shows: it may be a moment behind. */
+const reasonsOfState: readonly ContainerReason[] = [
+  "CONTAINER_NOT_TRACKED",
+  "CONTAINER_UNRESOLVED",
+  "ETAG_MISMATCH",
+  "GROUP_FULL",
+  "GROUP_NOT_FOUND",
+  "TOO_MANY_GROUPS",
+];
+const isOfState = (error: unknown): boolean =>
+  error instanceof ContainerError && reasonsOfState.includes(error.reason);
 
 /**
  * Commits a draft and waits until the state shows it. A state that was read anew meanwhile may have lost it: then it is

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { change, type ChangeDeps, type Draft } from "./change.js";
+import { catchUp, change, type ChangeDeps, type Draft } from "./change.js";
 import type {
   CallerOptions,
   Container,
@@ -115,6 +115,8 @@ export class Groups {
     { signal }: CallerOptions,
   ): Promise<RemoveGroupResult> {
     const id = readGroupName(name, "group");
+    // Its members are taken from here: what another gateway has just confirmed is among them.
+    await catchUp(this.#deps);
     const before = this.#shown(id);
     requireEtag(before, etag);
     if (removesContainers) requireTaken(this.#deps.draining);

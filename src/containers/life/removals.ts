@@ -69,7 +69,7 @@ export class Removals {
     const typed = readContainerName(request.container, "container");
     if (this.#deps.draining.aborted) throw new ContainerError("DRAINING", "the gateway is about to stop");
     if (typed.isIntent) return await closeIntent(this.#deps, typed, request);
-    const found = await this.#find(typed);
+    const found = await this.#find(typed, request.etag);
     if (found === undefined) {
       if (caller === "operator" && !request.forgetOnly && request.etag === "") {
         return await whileCallerStays(this.#removeUntracked(request.container, typed), signal);
@@ -84,10 +84,10 @@ export class Removals {
     return await whileCallerStays(this.removeForCaller(key, request.etag), signal);
   }
 
-  /** A node must not be asked past a container that another gateway has just tracked. */
-  async #find(typed: TypedContainer): Promise<ReturnType<typeof findContainer>> {
+  /** A node must not be asked past a container that another gateway has just tracked; an etag may be as new. */
+  async #find(typed: TypedContainer, etag: string): Promise<ReturnType<typeof findContainer>> {
     const found = findContainer(this.#deps.state, typed);
-    if (found !== undefined) return found;
+    if (found !== undefined && etag === "") return found;
     await catchUp(this.#deps);
     return findContainer(this.#deps.state, typed);
   }

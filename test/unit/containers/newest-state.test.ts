@@ -1,0 +1,82 @@
+/** What another gateway has confirmed, and this one does not show yet: no change is refused for that, and none passes over it. */
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import type { Api } from "../../support/container-bench.js";
+import { type ContainersRoom, openContainersRoom } from "../../support/containers-room.js";
+import { settle } from "../../support/fake-clock.js";
+import { Seat } from "../../support/losing-store.js";
+import { MemoryStore } from "../../support/memory-store.js";
+
+let first: ContainersRoom;
+let second: ContainersRoom;
+let seat: Seat;
+beforeEach(async () => {
+  const store = new MemoryStore();
+  seat = new Seat(store);
+  first = await openContainersRoom({ store, isShared: true, machineCount: 1 });
+  const { machines } = first;
+  second = await openContainersRoom({ store: seat, isShared: true, machines, gatewayNumber: 1 });
+});
+afterEach(async () => {
+  seat.release();
+  await first.close();
+  await second.close();
+});
+
+const create = async (): Promise<string> => {
+  const placement = { case: "node" as const, value: first.nodes[0] ?? "" };
+  return (await first.api.createContainer({ placement })).container?.name ?? "";
+};
+const group = async (...containers: readonly string[]): Promise<string> =>
+  (await first.api.createGroup({ containers: [...containers] })).group?.name ?? "";
+
+/** Asks the second gateway, which hears only then of what the first has done. */
+async function later<T>(ask: (api: Api) => Promise<T>): Promise<T> {
+  const asking = ask(second.api);
+  asking.catch(() => undefined);
+  await settle();
+  seat.release();
+  return await asking;
+}
+
+describe("at a gateway that hears late", () => {
+  it("a group made elsewhere can be ended", async () => {
+    seat.hold();
+    const made = await group();
+    expect((await later((api) => api.removeGroup({ group: made }))).removed).toBe(true);
+  });
+
+  it("a group is ended together with the member that joined last", async () => {
+    const [one, two] = [await create(), await create()];
+    const made = await group(one);
+    await second.quiet();
+    seat.hold();
+    await first.api.addContainersToGroup({ group: made, containers: [two] });
+    const answer = await later((api) => api.removeGroup({ group: made, removeContainers: true }));
+    expect([answer.removed, answer.results.map(({ target }) => target)]).toEqual([true, [one, two]]);
+    expect((await second.api.listContainers({})).containers).toEqual([]);
+  });
+
+  it("the newest etag of a group is taken", async () => {
+    const [one, two] = [await create(), await create()];
+    const made = await group();
+    await second.quiet();
+    seat.hold();
+    const changed = await first.api.addContainersToGroup({ group: made, containers: [one] });
+    const etag = changed.group?.etag ?? "";
+    const answer = await later((api) => api.addContainersToGroup({ group: made, containers: [two], etag }));
+    expect(answer.group?.containers).toEqual([one, two]);
+  });
+
+  it.each([[false], [true]])(
+    "the newest etag of a container is taken, forget_only %s",
+    async (forgetOnly) => {
+      const one = await create();
+      await second.quiet();
+      seat.hold();
+      await group(one);
+      const etag = (await first.api.getContainer({ container: one })).container?.etag ?? "";
+      await later((api) => api.removeContainer({ container: one, etag, forgetOnly }));
+      expect((await second.api.listContainers({})).containers).toEqual([]);
+    },
+  );
+});
