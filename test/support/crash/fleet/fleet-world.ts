@@ -128,10 +128,14 @@ export class FleetWorld {
     });
   }
 
+  /** The replica hears of nothing from now on. */
+  async lag(): Promise<void> {
+    await this.#pair.lag();
+  }
+
   /** A replica that has heard nothing for so long takes over. */
   async failOver(lagMs: number, round: string): Promise<void> {
-    const pair = this.#redis;
-    if (!(pair instanceof RedisPair)) throw new Error("there is no replica");
+    const pair = this.#pair;
     await this.#suffer(async () => {
       this.lossRounds.add(round);
       const lost = await pair.failOver(lagMs, ({ port }) => {
@@ -142,6 +146,11 @@ export class FleetWorld {
       });
       this.#lost.push(...lost);
     });
+  }
+
+  get #pair(): RedisPair {
+    if (this.#redis instanceof RedisPair) return this.#redis;
+    throw new Error("there is no replica");
   }
 
   async #suffer(outage: () => Promise<void>): Promise<void> {

@@ -15,6 +15,7 @@ export class RedisPair implements AsyncDisposable {
   #replica: RedisServer;
   /** What the replica hears its primary through. */
   readonly #between: TcpProxy;
+  #isLagging = false;
 
   private constructor(primary: RedisServer, replica: RedisServer, between: TcpProxy) {
     this.#primary = primary;
@@ -34,16 +35,23 @@ export class RedisPair implements AsyncDisposable {
     return this.#primary;
   }
 
+  /** The replica, which has all, hears of nothing from now on. */
+  async lag(): Promise<void> {
+    if (this.#isLagging) return;
+    await this.#catchUp();
+    this.#isLagging = true;
+    this.#between.hold("replies");
+  }
+
   /**
-   * Kills the primary; its replica, which has heard nothing for so long, takes over. The other one comes back as its
-   * replica.
+   * Kills the primary; its replica, which has heard nothing for so long at least, takes over. The other one comes back as
+   * its replica.
    *
    * @returns what the old one had in its log
    * @param onSwitch told when the new primary takes commits, before anybody is sent there
    */
   async failOver(lagMs: number, onSwitch: (primary: RedisServer) => void): Promise<readonly RecordChange[]> {
-    await this.#catchUp();
-    this.#between.hold("replies");
+    await this.lag();
     await delay(lagMs);
     const [old, next] = [this.#primary, this.#replica];
     await old.kill();
@@ -51,6 +59,7 @@ export class RedisPair implements AsyncDisposable {
     // What was on its way to it is lost.
     this.#between.reset();
     await this.#between.release();
+    this.#isLagging = false;
     [this.#primary, this.#replica] = [next, old];
     onSwitch(next);
     await old.startAgain();
