@@ -405,10 +405,10 @@ describe("a target that prints 100 MiB", () => {
   }, 240_000);
 });
 
-/** Arguments of every process that carries the mark of a run. */
+/** Arguments of every process that carries the mark of a run in this test's base folder; other suites have runs too. */
 function marked(): readonly string[] {
   return processes()
-    .filter(({ environment }) => environment.includes("P2PRC_RUN="))
+    .filter(({ environment }) => environment.includes("P2PRC_RUN=") && environment.includes(bench.baseDir))
     .map(({ command }) => command);
 }
 
