@@ -1,6 +1,6 @@
 import { failpoint } from "../../system/failpoint.js";
 import { whileCallerStays } from "./caller.js";
-import { change } from "../change.js";
+import { change, type Draft } from "../change.js";
 import type { CallerOptions, CreateRequest, CreateResult, NodeDirectory, Reach } from "../contract.js";
 import { isUnderWay, settledAnswer, untilSettled } from "./create-answers.js";
 import { createOnNode, type CreateOnNodeDeps } from "./create-on-node.js";
@@ -11,6 +11,7 @@ import { containerLimits } from "../limits.js";
 import { groupNotFound } from "../membership.js";
 import { readGroupName } from "../names.js";
 import { commitOutcome } from "./outcome.js";
+import { takeBack } from "./recovery.js";
 import type { FleetKeys } from "../keys/fleet-keys.js";
 import type { Hold } from "../sharing/owners.js";
 import type { IntentRecord, RequestRecord } from "../records.js";
@@ -107,10 +108,12 @@ export class Creates {
         return repeated;
       });
       if (existing !== undefined) return existing;
-      // While the store was slow, say: a container that nobody can know would only be removed again.
-      if (signal.aborted && intent.requestId === "") {
-        await commitOutcome(this.#deps, (draft) => draft.delete("intent", intent.id), this.#deps.stopping);
-        throw signal.reason;
+      const obstacle = this.#obstacleTo(intent, signal);
+      if (obstacle !== undefined) {
+        const plan = (draft: Draft): void =>
+          takeBack(draft, { kind: "intent", subject: intent.id }, intent.owner);
+        await commitOutcome(this.#deps, plan, this.#deps.stopping);
+        throw obstacle;
       }
       isCarriedOut = true;
       failpoint("create.begun");
@@ -119,6 +122,14 @@ export class Creates {
       this.#beginning.delete(intent.id);
       if (!isCarriedOut) hold.release();
     }
+  }
+
+  /** Why a node is not asked any more, by what came up while its intent was on the way to the disk. */
+  #obstacleTo({ requestId }: IntentRecord, signal: AbortSignal): Error | undefined {
+    // Whoever drains waits for those whose node was asked by then, and cuts off the others.
+    if (this.#deps.draining.aborted) return draining();
+    // A container that nobody can know would only be removed again.
+    return signal.aborted && requestId === "" ? (signal.reason as Error) : undefined;
   }
 
   #intentOf({ spec, requestId }: CreateRequest, reach: Reach, group: string): IntentRecord {
@@ -138,7 +149,7 @@ export class Creates {
 
   /** A plan may run several times: it takes its place once. */
   #requireRoom({ id, group }: IntentRecord): void {
-    if (this.#deps.draining.aborted) throw new ContainerError("DRAINING", "the gateway is about to stop");
+    if (this.#deps.draining.aborted) throw draining();
     this.#beginning.delete(id);
     if (this.#running.size + this.#beginning.size >= containerLimits.maxCreates)
       throw new ContainerError("TOO_MANY_CREATES", "too many containers are being created at once");
@@ -225,3 +236,5 @@ export class Creates {
     return await this.#answerAgain(settled, asked, signal);
   }
 }
+
+const draining = (): ContainerError => new ContainerError("DRAINING", "the gateway is about to stop");

@@ -93,6 +93,18 @@ describe("a caller who leaves before the node is asked", () => {
 });
 
 describe("a gateway that ends", () => {
+  it("asks no node for a creation that was still on its way to the disk, and leaves nothing of it", async () => {
+    const store = new WaitingStore();
+    const draining = new AbortController();
+    room = await openContainersRoom({ store, machineCount: 1, draining: draining.signal });
+    store.beforeAnswer = () => draining.abort();
+    const call = room.api.createContainer({ ...placed(), requestId: "one" });
+    expect((await refusal(call)).reason).toBe("DRAINING");
+    expect(room.machines.flatMap((machine) => machine.creates)).toEqual([]);
+    const { records } = await store.load();
+    expect([...records.keys()].filter((key) => /^[ir]\//.test(key))).toEqual([]);
+  });
+
   it("waits for a container to be written down, though its caller was told already that this takes long", async () => {
     const store = new FullStore();
     room = await openContainersRoom({ store, machineCount: 1 });
