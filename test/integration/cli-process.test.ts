@@ -2,7 +2,6 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "@jest/globals";
@@ -171,12 +170,9 @@ describe("p2prc devnet", () => {
 });
 
 describe("p2prc demo", () => {
-  const leftovers = async (): Promise<string[]> =>
-    (await readdir(tmpdir())).filter((name) => name.startsWith("p2prc-demo-"));
-
   it("crawls a network without internet, shows it, and cleans up", async () => {
-    const before = await leftovers();
-    const { code, out, err } = await bench.start(["demo"], await bench.folder()).ended;
+    const temporary = await bench.folder();
+    const { code, out, err } = await bench.start(["demo"], await bench.folder(), { TMPDIR: temporary }).ended;
     expect([code, err]).toEqual([0, expect.stringMatching(/^hop 3: /m)]);
     expect(out).toMatch(/^NODE +NAME +LATENCY +JITTER +DOWN +UP +STATE +HOP +PLATFORM$/m);
     expect(out.match(/ active /g)?.length).toBeGreaterThan(30);
@@ -188,7 +184,7 @@ describe("p2prc demo", () => {
     expect(out.match(/^ {2}ssh -p \d+ (?:root|master)@127\.0\.1\.\d+$/gm)).toHaveLength(2);
     expect(out + err).not.toContain("password");
     expect(out).toContain('grpcurl -plaintext -d \'{"maxHops":3,');
-    expect((await leftovers()).filter((name) => !before.includes(name))).toEqual([]);
+    expect(await readdir(temporary)).toEqual([]);
   }, 30_000);
 
   it("keeps the gateway on request, and the lines it shows repeat it", async () => {

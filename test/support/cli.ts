@@ -93,8 +93,8 @@ export class CliBench {
     return path;
   }
 
-  start(argv: readonly string[], cwd: string): CliProcess {
-    const started = new CliProcess(argv, cwd);
+  start(argv: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}): CliProcess {
+    const started = new CliProcess(argv, cwd, env);
     this.defer(() => started.child.kill("SIGKILL"));
     return started;
   }
