@@ -13,6 +13,7 @@ import { openPeerApi } from "../peer-api/peer-api.js";
 import { lookAtPort } from "../peer-api/port-look.js";
 import type { PluginService } from "../plugins/contract.js";
 import { openPluginService } from "../plugins/service.js";
+import { ownKeyOf } from "./own-key.js";
 import { StandingLog } from "./standing-log.js";
 import { type OpenStore, openStateStore, ownFolder, type StoreStats } from "./state.js";
 import { RecordView } from "../store/view.js";
@@ -44,7 +45,7 @@ export async function openState(
 ): Promise<OpenState> {
   const opened = await openStateStore(config, logger);
   const { store, stats } = opened;
-  const ownKey = ownKeyOf(config, logger);
+  const ownKey = ownKeyOf(openKeyOf(config), logger);
   // Made at the first start, beside everything else. Nobody may be waiting when that fails.
   const made = ownKey().catch(() => undefined);
   let view: RecordView | undefined;
@@ -95,6 +96,11 @@ export async function openState(
   }
 }
 
+const openKeyOf = (config: GatewayConfig) => async (): Promise<GatewayKey> => {
+  const { privateKeyFile: privateKeyPath, publicKeyFile: publicKeyPath } = config.original;
+  return await openGatewayKey({ privateKeyPath, publicKeyPath, fallbackFolder: ownFolder(config) });
+};
+
 const trackingFilesOf = ({ baseDir, original }: GatewayConfig) => ({
   containersPath: original.trackContainersPath,
   groups: original.groupTrackContainersNames ?? { path: original.groupTrackContainersPath },
@@ -144,31 +150,4 @@ async function openPlugins(
 function partsOf({ store, home, gatewayId, isOwnerGone }: OpenStore, config: GatewayConfig) {
   const sharing = { journalPath: join(ownFolder(config), "seen.journal") };
   return { store, gatewayId, isOwnerGone, ...(home.backend === "redis" ? { sharing } : {}) };
-}
-
-/** The gateway's own SSH key is made at the first start. A key that cannot be used fails creations, and nothing else. */
-function ownKeyOf({ baseDir, original }: GatewayConfig, logger: Logger): () => Promise<GatewayKey> {
-  const { privateKeyFile: privateKeyPath, publicKeyFile: publicKeyPath } = original;
-  const open = async (): Promise<GatewayKey> => {
-    const key = await openGatewayKey({
-      privateKeyPath,
-      publicKeyPath,
-      fallbackFolder: join(baseDir, ".p2prc"),
-    });
-    if (key.passedOver !== undefined)
-      logger.warn({ why: key.passedOver }, "the configured SSH key is passed over for one of our own");
-    return key;
-  };
-  let opening: Promise<GatewayKey> | undefined;
-  const ownKey = async (): Promise<GatewayKey> => {
-    try {
-      return await (opening ??= open());
-    } catch (error) {
-      // Somebody may mend the file meanwhile.
-      opening = undefined;
-      logger.error({ err: error }, "the gateway's own SSH key cannot be used");
-      throw error;
-    }
-  };
-  return ownKey;
 }

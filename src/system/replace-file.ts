@@ -5,6 +5,7 @@ import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { codeOf, unwritable } from "./errors.js";
 import { failpoint } from "./failpoint.js";
+import { syncFolder } from "./sync-folder.js";
 import { type FileMark, markFrom, markOf, requireRegular, targetOf } from "./file-marks.js";
 
 /** A text, or its pieces as they are made: a large text is never in memory as a whole. */
@@ -125,15 +126,6 @@ async function statsOf(path: string): Promise<BigIntStats | undefined> {
   } catch (error) {
     if (codeOf(error) === "ENOENT") return undefined;
     throw error;
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
 

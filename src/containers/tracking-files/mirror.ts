@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { Logger } from "../../observability/logger.js";
 import { StoreError } from "../../store/errors.js";
+import { syncFolder } from "../../system/sync-folder.js";
 import { change, type ChangeDeps } from "../change.js";
 import { fileImports } from "./file-imports.js";
 import { MirroredState } from "./mirrored-state.js";
@@ -80,12 +82,15 @@ export async function openMirror(
   };
 }
 
-/** @returns whether it was there */
+/** For good: after a power cut it must not tell of an earlier end. @returns whether it was there */
 async function takeAway(path: string): Promise<boolean> {
-  return await rm(path).then(
-    () => true,
-    () => false,
-  );
+  try {
+    await rm(path);
+    await syncFolder(dirname(path));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function lineageOf(base: ChangeDeps): Promise<string> {
