@@ -10,7 +10,7 @@ import {
 } from "../../src/store/redis/redis-store.js";
 import { RedisServer } from "../support/redis-server.js";
 import { TcpProxy } from "../support/tcp-proxy.js";
-import { aCommit, commit, put, reasonOf, startOf, take } from "../support/store-calls.js";
+import { aCommit, aPut, commit, put, reasonOf, startOf, take } from "../support/store-calls.js";
 
 let server: RedisServer;
 const opened: RedisStore[] = [];
@@ -79,6 +79,31 @@ describe("two stores on one Redis", () => {
 });
 
 describe("the keys", () => {
+  it.each(["base", "bytes"])("tear no commit when somebody has deleted %s of the counters", async (field) => {
+    const store = await open();
+    await put(store, "k");
+    await server.ask("HDEL", "{p2prc:test}:meta", field);
+    expect(await reasonOf(store.commit(aPut("k")))).toBe("STATE_STORE_UNAVAILABLE");
+    expect(await server.ask("XLEN", "{p2prc:test}:log")).toBe(1);
+    expect((await failureOf({})).message).toContain("parts of the state");
+  });
+
+  it("commit on beside what others have taken out of the log or put into it", async () => {
+    const store = await open({ history: { commits: 2, bytes: storeLimits.historyBytes } });
+    for (let n = 0; n < 4; n += 1) await put(store, "k", { n });
+    const log = "{p2prc:test}:log";
+    const [[first]] = (await server.ask("XRANGE", log, "-", "+", "COUNT", "1")) as [[string]];
+    await server.ask("XDEL", log, first);
+    await server.ask("XADD", log, "4-1", "of", "somebody");
+    for (let n = 4; n < 8; n += 1) await put(store, "k", { n });
+    await server.ask("XTRIM", log, "MAXLEN", "0");
+    const last = await put(store, "k", { n: 8 });
+    expect((await store.get("k"))?.revision).toBe(last);
+    expect(await server.ask("XLEN", log)).toBe(1);
+    const next = await put(store, "k", { n: 9 });
+    expect((await take(await open(), last, 1))[0]?.revision).toBe(next);
+  });
+
   it("share one hash tag, and a state that was trimmed keeps no more than its history", async () => {
     const store = await open({ history: { commits: 10, bytes: storeLimits.historyBytes } });
     for (let n = 0; n < 100; n += 1) await put(store, "k", { n });

@@ -23,7 +23,7 @@ local firstPut = 10 + 2 * expectations
 local firstDelete = firstPut + 2 * puts
 local maxTrimmed = 64
 
-local head = wholeHead(records, log, operations, meta)
+local head, base, bytes = wholeHead(records, log, operations, meta)
 if not head then return { "gone" } end
 local answered = redis.call("HGET", operations, operation)
 if answered then return { "committed", answered } end
@@ -84,19 +84,24 @@ end
 for _, key in ipairs(deleted) do redis.call("HDEL", records, key) end
 redis.call("HSET", operations, operation, revision)
 
-local base = redis.call("HGET", meta, "base")
-local bytes = tonumber(redis.call("HGET", meta, "bytes")) + size
+bytes = bytes + size
 local first = tonumber(string.match(base, "^%d+")) + 1
 local trimmed, freed = 0, 0
 -- Few leave with one commit, but never fewer bytes than it brings: else large commits after small ones would pass the limit.
+-- What people took out of the log, or put into it, must not tear a commit.
 while (trimmed < maxTrimmed or freed < size) and first < number
   and (number - first + 1 > historyCommits or bytes > historyBytes) do
   local oldest = redis.call("XRANGE", log, "-", "+", "COUNT", 1)[1]
-  local fields = {}
+  if tonumber(string.match(oldest[1], "^%d+")) == number then
+    base = head
+    break
+  end
+  local fields = { operation = "", size = "0", nonce = "" }
   for i = 1, #oldest[2], 2 do fields[oldest[2][i]] = oldest[2][i + 1] end
   redis.call("XDEL", log, oldest[1])
   redis.call("HDEL", operations, fields.operation)
-  bytes, freed = bytes - tonumber(fields.size), freed + tonumber(fields.size)
+  local oldSize = tonumber(fields.size) or 0
+  bytes, freed = bytes - oldSize, freed + oldSize
   base = string.match(oldest[1], "^%d+") .. "-" .. fields.nonce
   first = first + 1
   trimmed = trimmed + 1

@@ -4,9 +4,9 @@
 -- returns {head, base, {id, fields}...}; {false, false} if there is no state, or not all of it. Each entry names the commit before it ("previous"): whoever
 --   reads compares it with the last one it knows, and so meets neither gap nor repeat nor another past.
 local records, log, operations, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local head = wholeHead(records, log, operations, meta)
+local head, base = wholeHead(records, log, operations, meta)
 if not head then return { false, false } end
-local entries = { head, redis.call("HGET", meta, "base") }
+local entries = { head, base }
 local after, bytes = ARGV[1] .. "-0", 0
 for _ = 1, tonumber(ARGV[2]) do
   -- One by one: XRANGE knows no limit in bytes.
