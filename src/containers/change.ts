@@ -116,6 +116,26 @@ export async function catchUp(deps: WaitDeps): Promise<void> {
   await shown(deps, await deps.store.head(), place);
 }
 
+/**
+ * Reads one thing. Before it is said to be missing, the state catches up with its store; while that does not answer, what
+ * is shown counts.
+ *
+ * @throws what `read` throws
+ */
+export async function readNewest<T>(deps: WaitDeps, read: () => T | Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!isOfState(error) || deps.state.isBehind) throw error;
+    const isCaughtUp = await catchUp(deps).then(
+      () => true,
+      () => false,
+    );
+    if (!isCaughtUp) throw error;
+    return await read();
+  }
+}
+
 /** Refusals that rest on what the state shows: it may be a moment behind. */
 const reasonsOfState: readonly ContainerReason[] = [
   "CONTAINER_NOT_TRACKED",

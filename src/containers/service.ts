@@ -6,6 +6,7 @@ import type { StateStore } from "../store/contract.js";
 import type { RecordView } from "../store/view.js";
 import type { Clock } from "../system/clock.js";
 import { failpoint } from "../system/failpoint.js";
+import { readNewest } from "./change.js";
 import type { Access, Container, ContainerService, NodeDirectory } from "./contract.js";
 import { Creates } from "./life/creates.js";
 import { FleetKeys } from "./keys/fleet-keys.js";
@@ -120,6 +121,7 @@ export async function openContainerService(deps: ContainerServiceDeps): Promise<
 type Parts = ReturnType<typeof partsOf>;
 
 const readsOf = ({
+  base,
   state,
   directory,
   groups,
@@ -139,14 +141,14 @@ const readsOf = ({
   | "watch"
   | "mapPort"
 > => ({
-  get: async (name) => await Promise.resolve().then(() => getContainer(state, name)),
-  access: async (name) => await Promise.resolve().then(() => accessOf(state, name)),
-  login: async (name) => await Promise.resolve().then(() => loginOf(state, directory, name)),
+  get: (name) => readNewest(base, () => getContainer(state, name)),
+  access: (name) => readNewest(base, () => accessOf(state, name)),
+  login: (name) => readNewest(base, () => loginOf(state, directory, name)),
   list: (request) => listContainers(state, request),
   trackedNames: () =>
     Promise.resolve(state.names.filter((name) => state.subjectOf(name)?.kind === "container")),
-  wait: (request, options) => waits.wait(request, options),
-  getGroup: async (name) => await Promise.resolve().then(() => groups.get(name)),
+  wait: (request, options) => readNewest(base, () => waits.wait(request, options)),
+  getGroup: (name) => readNewest(base, () => groups.get(name)),
   listGroups: (request) => listGroups(state, request),
   watch: (request, signal) => watches.watch(request, signal),
   mapPort: (request, options) => portMaps.map(request, options),

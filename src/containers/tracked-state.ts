@@ -149,6 +149,11 @@ export class TrackedState implements Records {
     await this.#view.reached(revision, signal, from);
   }
 
+  /** Whether its store does not answer, as far as that was noticed. */
+  get isBehind(): boolean {
+    return this.#view.behindSinceMs !== undefined;
+  }
+
   /** Tells at once, and each time that it changes, whether the store does not answer. @returns what ends it */
   onStanding(listener: (isBehind: boolean) => void): () => void {
     return this.#view.onStanding(listener);

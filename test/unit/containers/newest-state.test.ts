@@ -1,6 +1,8 @@
 /** What another gateway has confirmed, and this one does not show yet: no change is refused for that, and none passes over it. */
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import type { Api } from "../../support/container-bench.js";
+import { WaitContainerRequest_Condition } from "../../../src/gen/p2prc/client/v1/container_pb.js";
+import { StoreError } from "../../../src/store/errors.js";
+import { type Api, refusal } from "../../support/container-bench.js";
 import { type ContainersRoom, openContainersRoom } from "../../support/containers-room.js";
 import { settle } from "../../support/fake-clock.js";
 import { Seat } from "../../support/losing-store.js";
@@ -39,6 +41,31 @@ async function later<T>(ask: (api: Api) => Promise<T>): Promise<T> {
 }
 
 describe("at a gateway that hears late", () => {
+  it.each<[string, (api: Api, container: string, group: string) => Promise<unknown>]>([
+    ["shown", (api, container) => api.getContainer({ container })],
+    ["told how to log in to", (api, container) => api.getContainerAccess({ container })],
+    ["shown in its group", (api, _, name) => api.getGroup({ group: name })],
+  ])("a container made elsewhere is %s", async (_, ask) => {
+    seat.hold();
+    const one = await create();
+    const made = await group(one);
+    await later((api) => ask(api, one, made));
+  });
+
+  it("a removal elsewhere, of a container made elsewhere, can be waited for", async () => {
+    seat.hold();
+    const container = await create();
+    await first.api.removeContainer({ container });
+    const condition = WaitContainerRequest_Condition.REMOVED;
+    expect((await later((api) => api.waitContainer({ container, condition }))).met).toBe(true);
+  });
+
+  it("what is missing is said to be so while the store does not answer", async () => {
+    seat.head = () => Promise.reject(new StoreError("STATE_STORE_UNAVAILABLE", "away"));
+    const container = `${first.nodes[0] ?? ""}/containers/abcdef`;
+    expect((await refusal(second.api.getContainer({ container }))).reason).toBe("CONTAINER_NOT_TRACKED");
+  });
+
   it("a group made elsewhere can be ended", async () => {
     seat.hold();
     const made = await group();
