@@ -61,7 +61,7 @@ async function timePage({ client }: ServedGateway, name: PageName): Promise<numb
 
 /**
  * From the start of the process until a page of containers is answered, after the one before was closed and after it was
- * killed (the tracking files are then looked at first), and what it weighs once the mirror is at rest.
+ * killed (changes then wait for a look at the tracking files), and what it weighs once the mirror is at rest.
  */
 export async function benchRestart(many: number, runs: number): Promise<BenchRow[]> {
   const baseDir = await mkdtemp(join(tmpdir(), "p2prc-bench-"));
@@ -90,6 +90,7 @@ export async function benchRestart(many: number, runs: number): Promise<BenchRow
   return [
     rowOfStarts(" until it serves", "ms", "value <= 3000 ms", ({ closedMs }) => closedMs),
     rowOfStarts(" until it serves, after a kill", "ms", "value <= 3000 ms", ({ killedMs }) => killedMs),
+    rowOfStarts(" until the first change, after a kill", "ms", "(stated)", ({ changedMs }) => changedMs),
     rowOfStarts(": resident, mirror on", "MiB", "(stated)", ({ rssMib }) => rssMib),
   ];
 }
@@ -97,16 +98,23 @@ export async function benchRestart(many: number, runs: number): Promise<BenchRow
 interface Starts {
   readonly closedMs: number[];
   readonly killedMs: number[];
+  readonly changedMs: number[];
   readonly rssMib: number[];
 }
-const newStarts = (): Starts => ({ closedMs: [], killedMs: [], rssMib: [] });
+const newStarts = (): Starts => ({ closedMs: [], killedMs: [], changedMs: [], rssMib: [] });
 
-async function measureRestarts(baseDir: string, { closedMs, killedMs, rssMib }: Starts): Promise<void> {
+async function measureRestarts(
+  baseDir: string,
+  { closedMs, killedMs, changedMs, rssMib }: Starts,
+): Promise<void> {
   const first = await serveTimed(baseDir, closedMs);
   await mirrorIsCurrent(baseDir);
   rssMib.push(await first.rssMib());
   await first.kill();
+  const startMs = performance.now();
   const second = await serveTimed(baseDir, killedMs);
+  await second.client.createGroup({});
+  changedMs.push(performance.now() - startMs);
   await mirrorIsCurrent(baseDir);
   await second.close();
 }

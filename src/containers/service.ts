@@ -99,7 +99,7 @@ export async function openContainerService(deps: ContainerServiceDeps): Promise<
   });
   return {
     ...readsOf(parts),
-    ...changesOf(parts, () => mirror.requireWritable()),
+    ...changesOf(parts, async () => await mirror.writable()),
     async close() {
       endSweeping();
       waits.close();
@@ -154,10 +154,10 @@ const readsOf = ({
   mapPort: (request, options) => portMaps.map(request, options),
 });
 
-/** @param requireWritable throws while the state may not be changed */
+/** @param writable waits until the state may be changed, or throws */
 function changesOf(
   { base, creates, removals, groups }: Parts,
-  requireWritable: () => void,
+  writable: () => Promise<void>,
 ): Pick<
   ContainerService,
   | "create"
@@ -170,7 +170,7 @@ function changesOf(
   | "freePorts"
 > {
   const checked = async <T>(work: () => Promise<T>): Promise<T> => {
-    requireWritable();
+    await writable();
     return await work();
   };
   return {

@@ -41,16 +41,18 @@ async function writeTheirs(): Promise<void> {
 }
 const ids = (): string[] => [...tracked.state.named("container")].map(([, { id }]) => id).sort();
 
-it("serves only after a look at the files where the gateway before was killed", async () => {
+it("lets callers change nothing before a look at the files where the gateway before was killed", async () => {
   await (await open()).close();
   // Opened and never closed, as by kill -9.
   mirrors.push(await open());
   await writeTheirs();
-  mirrors.push(await open());
+  const mirror = await open();
+  mirrors.push(mirror);
+  await mirror.writable();
   expect(ids()).toEqual(["abc", "theirs"]);
 });
 
-it("serves only after such a look where the gateway before could not take up at its end what others wrote", async () => {
+it("lets them change nothing before such a look where the gateway before could not take up at its end what others wrote", async () => {
   await (await open()).close();
   const before = await open();
   tracked.store.failure = new StoreError("STATE_STORE_UNAVAILABLE", "away");
@@ -58,6 +60,8 @@ it("serves only after such a look where the gateway before could not take up at 
   await before.close();
   expect(ids()).toEqual(["abc"]);
   tracked.store.failure = undefined;
-  mirrors.push(await open());
+  const mirror = await open();
+  mirrors.push(mirror);
+  await mirror.writable();
   expect(ids()).toEqual(["abc", "theirs"]);
 });

@@ -18,15 +18,18 @@ export interface MirrorDeps {
 }
 
 export interface Mirror {
-  /** @throws {StoreError} STATE_READ_ONLY: a file that was never imported cannot be read */
-  requireWritable(): void;
+  /**
+   * Resolves once callers may change the state: where the gateway before left the files undone, not before a look at them.
+   *
+   * @throws {StoreError} STATE_READ_ONLY: a file that was never imported cannot be read
+   */
+  writable(): Promise<void>;
   /** Resolves when the files say what the state says, as far as they can be written. */
   close(): Promise<void>;
 }
 
 /**
- * Joins the state with the tracking files. An empty state waits for its import, and one whose gateway left them undone,
- * as when it was killed, for a look at them; any other serves meanwhile.
+ * Joins the state with the tracking files. An empty state waits for its import; any other serves meanwhile.
  *
  * @throws {StoreError} what was imported cannot be committed
  */
@@ -62,10 +65,11 @@ export async function openMirror(
   if (state.containerCount === 0) await opening;
   // Killed between an import and the note of it, or ended without a last look at the files: what callers take back must
   // not come before they are looked at.
-  else if (wasKilled) await opening.catch(() => undefined);
+  const looked = wasKilled ? opening.catch(() => undefined) : undefined;
   opening.catch((error: unknown) => logger.error({ err: error }, "the tracking files are not mirrored"));
   return {
-    requireWritable() {
+    async writable() {
+      await looked;
       if (obstacle === undefined) return;
       const hint = obstacle.failure === "DAMAGED" ? "; a restart with --accept-loss gives it up" : "";
       throw new StoreError(
