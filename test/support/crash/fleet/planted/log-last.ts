@@ -19,7 +19,8 @@ class SpoiledScript extends RedisScript {
     super("redis-commit.lua");
     const text = scriptText("redis-commit.lua");
     const [add = ""] = step.exec(text) ?? [];
-    const end = text.indexOf("local base =");
+    const end = text.indexOf("bytes = bytes + size");
+    if (end < 0) throw new Error("the script of a commit has no such line any more");
     this.#text = (text.slice(0, end) + add + text.slice(end)).replace(add, "");
   }
 
