@@ -359,7 +359,7 @@ describe("Redis", () => {
 
   it("that is loading is told apart from one that is empty, and read when it has loaded", async () => {
     // Redis answers while it loads, once every 2 MB.
-    await startServer({ "key-load-delay": "500", rdbcompression: "no" });
+    await startServer({ "key-load-delay": "1000", rdbcompression: "no" });
     const store = await open(proxy.url, { patienceMs: 50 });
     const workload = new Workload(store);
     for (let n = 0; n < 3; n += 1) await workload.increment();
@@ -367,6 +367,8 @@ describe("Redis", () => {
     await server.ask("EVAL", `for n = 1, 4000 do redis.call('SET', n, ${text}) end`, "0");
     await server.ask("SAVE");
     await server.kill();
+    // What is sent to the old one has an unknown end, and is asked again for longer than the loading takes.
+    while (store.stats.isConnected) await delay(5);
     await server.startAgain({ untilLoaded: false });
     const failure = await store.commit(aPut("a")).catch((error: unknown) => error);
     expect(failure).toMatchObject({ reason: "STATE_STORE_UNAVAILABLE", metadata: { outcome: "not_done" } });
