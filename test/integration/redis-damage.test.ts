@@ -77,6 +77,13 @@ describe("a record that cannot be read", () => {
   });
 });
 
+it("a log that somebody began anew keeps no gateway from what the records say", async () => {
+  await put(store, "a", { n: 1 });
+  await server.ask("DEL", keys.log);
+  await server.ask("XADD", keys.log, "1-0", "of", "somebody");
+  expect([...(await store.load()).records.keys()]).toEqual(["a"]);
+});
+
 /** Resolves when the store is away, or back, as a view sees it. */
 const standing = async (view: RecordView, wanted: boolean): Promise<void> => {
   let stop = (): void => undefined;

@@ -14,8 +14,8 @@ while #trail < most and bytes > 0 do
     fields[entry[2][i]] = entry[2][i + 1]
     bytes = bytes - #entry[2][i + 1]
   end
-  -- A commit of that number, of another past.
-  if number .. "-" .. fields.nonce ~= revision then break end
+  -- A commit of that number, of another past; or somebody's.
+  if number .. "-" .. (fields.nonce or "") ~= revision then break end
   trail[#trail + 1] = revision
   revision = fields.previous
 end
