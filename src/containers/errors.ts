@@ -59,3 +59,7 @@ export class ContainerError extends Error {
     this.metadata = options.metadata ?? {};
   }
 }
+
+/** No new work is taken, and waits end. */
+export const drainingError = (): ContainerError =>
+  new ContainerError("DRAINING", "the gateway is about to stop");

@@ -222,7 +222,7 @@ function partsOf(
     isShared && intervalMs > 0 ? new Duty({ ...base, gatewayId, name: "liveness", intervalMs }) : undefined;
   const mayFlip = (): boolean => duty?.isOurs ?? true;
   const liveness = new Liveness({ ...base, lookAtPort, directory, random, intervalMs, mayFlip });
-  const portMaps = new PortMaps({ state, calls, directory, draining });
+  const portMaps = new PortMaps({ ...base, calls, directory, draining });
   return {
     ...{ state, directory, base, owners, creates, removals, keys },
     ...{ groups, watches, waits, liveness, duty, portMaps, mends },

@@ -14,6 +14,7 @@ import { addressKey, parseTypedAddress } from "../../src/peer-api/address.js";
 import type { PeerAddress, PeerApi } from "../../src/peer-api/contract.js";
 import { PeerError } from "../../src/peer-api/errors.js";
 import { containerHandlers, groupHandlers } from "../../src/rpc/container-handlers.js";
+import { portHandlers } from "../../src/rpc/port-handlers.js";
 import { mapErrors } from "../../src/rpc/error-mapping.js";
 import { validateRequests } from "../../src/rpc/validation.js";
 import type { Revision, StateStore } from "../../src/store/contract.js";
@@ -191,6 +192,7 @@ function apiOf(service: ContainerService, caller: Caller, logger: Logger): Api {
       void router.service(ClientService, {
         ...containerHandlers(opened, caller),
         ...groupHandlers(opened, caller),
+        ...portHandlers(opened, caller),
       }),
     { router: { interceptors: [mapErrors(logger), validate] } },
   );

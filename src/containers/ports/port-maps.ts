@@ -1,16 +1,15 @@
 import { nodeName } from "../../peer-api/address.js";
 import type { MapAnswer, PortOrder } from "../../peer-api/contract.js";
+import { type ChangeDeps, readNewest } from "../change.js";
 import { nodePortOf } from "./container-ports.js";
 import type { CallerOptions, MapPortRequest, MapPortResult, NodeDirectory, Reach } from "../contract.js";
-import { ContainerError } from "../errors.js";
+import { ContainerError, drainingError } from "../errors.js";
 import { containerLimits } from "../limits.js";
 import { findNamed } from "../lookup.js";
 import type { NodeCalls } from "../life/node-calls.js";
 import { notTracked } from "../life/remove-errors.js";
-import type { TrackedState } from "../tracked-state.js";
 
-export interface PortMapsDeps {
-  readonly state: TrackedState;
+export interface PortMapsDeps extends Pick<ChangeDeps, "state" | "store" | "clock"> {
   readonly calls: NodeCalls;
   readonly directory: NodeDirectory;
   /** Aborted when no new work is taken. */
@@ -36,11 +35,11 @@ export class PortMaps {
   /** @throws {ContainerError}, {P2pError}, {PeerError} */
   async map(request: MapPortRequest, { caller, signal }: CallerOptions): Promise<MapPortResult> {
     const { draining, directory } = this.#deps;
-    if (draining.aborted) throw new ContainerError("DRAINING", "the gateway is about to stop");
+    if (draining.aborted) throw drainingError();
     const { target, port, domainName, isUdp } = request;
     const found =
       target.kind === "container"
-        ? this.#ofContainer(target.name, port)
+        ? await readNewest(this.#deps, () => this.#ofContainer(target.name, port))
         : { reach: await directory.locate(target.name, caller), nodePort: port };
     if (this.#running.size >= containerLimits.maxPortMaps)
       throw new ContainerError("TOO_MANY_PORT_MAPS", "too many ports are being mapped at once");

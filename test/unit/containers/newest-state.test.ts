@@ -60,6 +60,16 @@ describe("at a gateway that hears late", () => {
     expect((await later((api) => api.waitContainer({ container, condition }))).met).toBe(true);
   });
 
+  it("a port of a container made elsewhere is asked of its node", async () => {
+    seat.hold();
+    const value = await create();
+    const target = { case: "container" as const, value };
+    // The node was asked; the machines of this room have no answer to that.
+    expect((await refusal(later((api) => api.mapPort({ target, port: 22 })))).reason).toBe(
+      "MAP_OUTCOME_UNKNOWN",
+    );
+  });
+
   it("what is missing is said to be so while the store does not answer", async () => {
     seat.head = () => Promise.reject(new StoreError("STATE_STORE_UNAVAILABLE", "away"));
     const container = `${first.nodes[0] ?? ""}/containers/abcdef`;
