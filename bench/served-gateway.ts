@@ -75,9 +75,7 @@ export async function serveGateway(options: ServeOptions = {}): Promise<ServedGa
     longestStallMs: () => longestStallOf(child),
     async kill() {
       for (const session of sessions) session.abort();
-      const ended = once(child, "exit");
-      child.kill("SIGKILL");
-      await ended;
+      await end(child, "SIGKILL");
     },
     async close() {
       for (const session of sessions) session.abort();
@@ -121,9 +119,9 @@ async function longestStallOf(child: ChildProcess): Promise<number> {
   return Number((await answer)[0]);
 }
 
-async function end(child: ChildProcess): Promise<void> {
+async function end(child: ChildProcess, signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
   const gone = new Promise((resolve) => child.once("exit", resolve));
-  child.kill("SIGTERM");
+  child.kill(signal);
   await gone;
 }
 

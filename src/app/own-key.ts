@@ -1,9 +1,7 @@
 import type { GatewayKey } from "../containers/keys/gateway-key.js";
+import { containerLimits } from "../containers/limits.js";
 import type { Logger } from "../observability/logger.js";
 import { DiskTime } from "../system/disk-time.js";
-
-/** A disk that is silent for so long fails whoever waits for the key, in milliseconds. */
-const keyDiskMs = 10_000;
 
 /**
  * Keeps the gateway's own SSH key once it was opened, which makes it at the first start. A key that cannot be used fails
@@ -14,7 +12,7 @@ const keyDiskMs = 10_000;
 export function ownKeyOf(
   open: () => Promise<GatewayKey>,
   logger: Logger,
-  timeoutMs: number = keyDiskMs,
+  timeoutMs: number = containerLimits.keyDiskMs,
 ): () => Promise<GatewayKey> {
   const disk = new DiskTime(timeoutMs);
   let opening: Promise<GatewayKey> | undefined;

@@ -10,7 +10,7 @@ import type {
 } from "./contract.js";
 import { weightOf } from "../filter/weight.js";
 import { requireSame } from "./life/intents.js";
-import { ContainerError } from "./errors.js";
+import { ContainerError, drainingError } from "./errors.js";
 import { containerLimits } from "./limits.js";
 import { findNamed } from "./lookup.js";
 import { endGroup, enterGroup, groupNotFound, leaveGroup, type Member } from "./membership.js";
@@ -204,7 +204,7 @@ const isGone = (failure: unknown): boolean =>
   failure instanceof ContainerError && failure.reason === "CONTAINER_NOT_TRACKED";
 
 function requireTaken(draining: AbortSignal): void {
-  if (draining.aborted) throw new ContainerError("DRAINING", "the gateway is about to stop");
+  if (draining.aborted) throw drainingError();
 }
 
 function requireEtag(group: Group, etag: string): void {

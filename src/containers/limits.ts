@@ -34,6 +34,8 @@ export const containerLimits = {
   heartbeatMs: 5_000,
   /** A gateway whose heartbeat stands still for so long has died: its open work is of unknown outcome. */
   ownerSilenceMs: 15_000,
+  /** A disk that does not answer for so long fails who waits for the gateway's SSH key. */
+  keyDiskMs: 10_000,
   /** How long the outcome of a creation waits for the local journal, before it goes on without. */
   journalMs: 2_000,
   /** Size of the local journal from which on it is written anew, without what has left it. */

@@ -3,6 +3,7 @@ import { link, mkdir, open, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { codeOf, FileFault } from "../../system/errors.js";
 import { readFileWithin } from "../../system/read-file.js";
+import { syncFolder } from "../../system/sync-folder.js";
 import { makeKeyPair, readPrivateKey } from "./openssh-key.js";
 import { isSshPublicKey } from "../life/spec-grammar.js";
 
@@ -158,8 +159,7 @@ async function createOnce(path: string, text: string, mode: number): Promise<voi
     }
     // Unlike a rename, a link replaces nothing.
     await link(temporary, path);
-    const entries = await open(folder, "r");
-    await entries.sync().finally(() => entries.close());
+    await syncFolder(folder);
   } catch (error) {
     if (codeOf(error) === "EEXIST") return;
     throw new GatewayKeyError("UNWRITABLE", path, "cannot be made", error);

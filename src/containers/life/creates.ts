@@ -5,7 +5,7 @@ import type { CallerOptions, CreateRequest, CreateResult, NodeDirectory, Reach }
 import { isUnderWay, settledAnswer, untilSettled } from "./create-answers.js";
 import { createOnNode, type CreateOnNodeDeps } from "./create-on-node.js";
 import { hashOf, orderOf } from "./create-orders.js";
-import { ContainerError } from "../errors.js";
+import { ContainerError, drainingError } from "../errors.js";
 import { begin, requireSame } from "./intents.js";
 import { containerLimits } from "../limits.js";
 import { groupNotFound } from "../membership.js";
@@ -127,7 +127,7 @@ export class Creates {
   /** Why a node is not asked any more, by what came up while its intent was on the way to the disk. */
   #obstacleTo({ requestId }: IntentRecord, signal: AbortSignal): Error | undefined {
     // Whoever drains waits for those whose node was asked by then, and cuts off the others.
-    if (this.#deps.draining.aborted) return draining();
+    if (this.#deps.draining.aborted) return drainingError();
     // A container that nobody can know would only be removed again.
     return signal.aborted && requestId === "" ? (signal.reason as Error) : undefined;
   }
@@ -149,7 +149,7 @@ export class Creates {
 
   /** A plan may run several times: it takes its place once. */
   #requireRoom({ id, group }: IntentRecord): void {
-    if (this.#deps.draining.aborted) throw draining();
+    if (this.#deps.draining.aborted) throw drainingError();
     this.#beginning.delete(id);
     if (this.#running.size + this.#beginning.size >= containerLimits.maxCreates)
       throw new ContainerError("TOO_MANY_CREATES", "too many containers are being created at once");
@@ -236,5 +236,3 @@ export class Creates {
     return await this.#answerAgain(settled, asked, signal);
   }
 }
-
-const draining = (): ContainerError => new ContainerError("DRAINING", "the gateway is about to stop");

@@ -3,7 +3,7 @@ import type { RecordChange } from "../../store/contract.js";
 import type { Clock } from "../../system/clock.js";
 import { portOfWait } from "../ports/container-ports.js";
 import type { CallerOptions, Container, WaitRequest, WaitResult } from "../contract.js";
-import { ContainerError } from "../errors.js";
+import { ContainerError, drainingError } from "../errors.js";
 import { containerLimits } from "../limits.js";
 import { findContainer, findIntent, findTombstone } from "../lookup.js";
 import { intentName, readContainerName, type TypedContainer } from "../names.js";
@@ -66,7 +66,7 @@ export class Waits {
   /** Ends every wait with DRAINING. */
   close(): void {
     this.#isClosed = true;
-    for (const wait of this.#running) wait.fail(draining());
+    for (const wait of this.#running) wait.fail(drainingError());
   }
 
   async #untilSeen(
@@ -157,7 +157,7 @@ export class Waits {
     begin: (wait: Wait) => void,
     showNow: () => Container,
   ): Promise<WaitResult> {
-    if (this.#isClosed) return Promise.reject(draining());
+    if (this.#isClosed) return Promise.reject(drainingError());
     const limitMs = Math.min(timeoutMs, containerLimits.maxWaitMs);
     return new Promise((resolve, reject) => {
       const ending = new AbortController();
@@ -207,5 +207,3 @@ function showClosed(intent: IntentRecord, removeTimeMs: number): Container {
     ? { ...shown, state: "FAILED", removeTimeMs }
     : { ...shown, state: "REMOVED", stateReason: "FORGOTTEN", removeTimeMs };
 }
-
-const draining = (): ContainerError => new ContainerError("DRAINING", "the gateway is about to stop");

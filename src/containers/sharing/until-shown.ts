@@ -1,4 +1,4 @@
-import { ContainerError } from "../errors.js";
+import { drainingError } from "../errors.js";
 import type { TrackedState } from "../tracked-state.js";
 
 /**
@@ -20,7 +20,7 @@ export async function untilShown<T>(
   try {
     return await new Promise<T>((resolve, reject) => {
       const leave = (): void => reject(signal?.reason as Error);
-      const end = (): void => reject(new ContainerError("DRAINING", "the gateway is about to stop"));
+      const end = (): void => reject(drainingError());
       const unsubscribe = state.subscribe(() => {
         const found = read();
         if (found !== undefined) resolve(found);

@@ -1,8 +1,9 @@
 -- read: what the log says after a commit, and where it ends, at one instant.
 -- KEYS[1] records  KEYS[2] log (stream)  KEYS[3] operations  KEYS[4] meta (hash)
 -- ARGV[1] number of the commit after which to begin  ARGV[2] most entries  ARGV[3] bytes after which to stop
--- returns {head, base, {id, fields}...}; {false, false} if there is no state, or not all of it. Each entry names the commit before it ("previous"): whoever
---   reads compares it with the last one it knows, and so meets neither gap nor repeat nor another past.
+-- returns {head, base, {id, fields}...}; {false, false} if there is no state, or not all of it. Each entry names the commit
+--   before it ("previous"): whoever reads compares it with the last one it knows, and so meets neither gap nor repeat nor
+--   another past.
 local records, log, operations, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local head, base = wholeHead(records, log, operations, meta)
 if not head then return { false, false } end

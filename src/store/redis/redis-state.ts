@@ -16,15 +16,15 @@ export class RedisState {
   readonly scripts: RedisScripts;
   readonly keys: RedisKeys;
   readonly #logger: Logger;
-  readonly #isMade: boolean;
+  readonly #makes: boolean;
   #isGone = false;
 
-  /** @param isMade whether an empty one is made where there is none */
-  constructor(scripts: RedisScripts, keys: RedisKeys, logger: Logger, isMade: boolean) {
+  /** @param makes whether an empty one is made where there is none */
+  constructor(scripts: RedisScripts, keys: RedisKeys, logger: Logger, makes: boolean) {
     this.scripts = scripts;
     this.keys = keys;
     this.#logger = logger;
-    this.#isMade = isMade;
+    this.#makes = makes;
   }
 
   /** It was flushed, a part of it was evicted, or this is another Redis. Nothing is written until it was loaded anew. */
@@ -43,7 +43,7 @@ export class RedisState {
     const keys = [records, log, operations, meta, mark("open")];
     const reply = await this.scripts.open.run(connection, keys, [
       schemaVersion,
-      this.#isMade ? makeRevision(0) : "",
+      this.#makes ? makeRevision(0) : "",
     ]);
     const [kind, schema] = wordsOf(reply);
     if (kind === "forbidden") throw toRedisStoreError(new RefusedError(`NOPERM ${schema}`));
