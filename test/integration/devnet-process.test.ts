@@ -125,7 +125,8 @@ describe("a devnet in a process of its own", () => {
     });
     const [told] = (await once(parent.stdout, "data")) as [Buffer];
     const { port, ledgerPath } = JSON.parse(told.toString()) as { port: number; ledgerPath: string };
-    const socket = connect({ host: "127.0.23.1", port });
+    // Reset, if the devnet had not taken it yet when it dies.
+    const socket = connect({ host: "127.0.23.1", port }).on("error", () => undefined);
     await once(socket, "connect");
     expect(existsSync(ledgerPath)).toBe(true);
     // The devnet holds its parent's stderr open: "close" means that both are gone.
