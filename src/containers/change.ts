@@ -101,7 +101,7 @@ export async function change<T>(deps: ChangeDeps, plan: Plan<T>): Promise<T> {
       });
     }
     // The commit that overtook us may not be in the view yet.
-    await shown(deps, committed.storeRevision, place);
+    await shown(deps, committed.storeRevision, place, nothingDone);
   }
 }
 
@@ -113,7 +113,7 @@ export async function change<T>(deps: ChangeDeps, plan: Plan<T>): Promise<T> {
  */
 export async function catchUp(deps: WaitDeps): Promise<void> {
   const { place } = deps.state;
-  await shown(deps, await deps.store.head(), place);
+  await shown(deps, await deps.store.head(), place, nothingDone);
 }
 
 /**
@@ -161,18 +161,34 @@ async function commitUntilShown(deps: ChangeDeps, draft: Draft, begun: Place): P
     if (committed.kind === "conflict") return committed;
     // Said once more by a store that was read anew since: of this past, whatever its number. It may be lost as well.
     const isThere = committed.revision === first;
-    await shown(deps, committed.revision, isThere ? { ...from, revision: committed.revision } : from);
+    const since = isThere ? { ...from, revision: committed.revision } : from;
+    await shown(deps, committed.revision, since, ownUnknown);
     if (state.place.resyncCount === from.resyncCount) return committed;
     first = committed.revision;
   }
 }
 
+/** What a caller is told when the store goes away before the state shows a commit. */
+interface Parting {
+  readonly words: string;
+  readonly outcome: "unknown" | "not_done";
+}
+
 /** Whoever is told that it is not known finds out when the store is back, as after an answer that was lost. */
-async function shown(deps: WaitDeps, revision: Revision, from?: Place): Promise<void> {
-  await unlessAway(
-    deps,
-    "the store went away before the change showed: it is there when the store is back, or never was",
-    (away) => deps.state.reached(revision, away, from),
-    { outcome: "unknown" },
-  );
+const ownUnknown: Parting = {
+  words: "the store went away before the change showed: it is there when the store is back, or never was",
+  outcome: "unknown",
+};
+const nothingDone: Parting = {
+  words: "the store went away before what others have made showed: nothing was done",
+  outcome: "not_done",
+};
+
+async function shown(
+  deps: WaitDeps,
+  revision: Revision,
+  from: Place,
+  { words, outcome }: Parting,
+): Promise<void> {
+  await unlessAway(deps, words, (away) => deps.state.reached(revision, away, from), { outcome });
 }

@@ -24,6 +24,8 @@ export const redisLimits = {
   connectTimeoutMs: 10_000,
   /** A connection that owes replies and brings none for so long is cut. */
   replyTimeoutMs: 5_000,
+  /** On a connection that brought nothing for so long, a commit first asks whether anybody is there. */
+  freshMs: 100,
   /** How long a commit whose reply was lost is asked for again. */
   commitTimeoutMs: 15_000,
   /** How long anything is asked for again that was not done. */

@@ -165,12 +165,47 @@ describe("a connection", () => {
   });
 
   it("into a black hole ends in words that the outcome is not known, within the time for it", async () => {
-    const store = await open(proxy.url, { commitTimeoutMs: 1_500 });
+    // A moment ago Redis was there.
+    const store = await open(proxy.url, { commitTimeoutMs: 1_500, freshMs: 60_000 });
     proxy.hold("commands", "replies");
     const failure = await store.commit(aPut("a")).catch((error: unknown) => error);
     expect(failure).toMatchObject({ reason: "STATE_STORE_UNAVAILABLE", metadata: { outcome: "unknown" } });
     expect((failure as Error).message).toContain("not known");
     await proxy.release();
+  });
+
+  it("that fell silent while nobody asked is sent no commit: it is certain that none was done", async () => {
+    const store = await open(proxy.url, { freshMs: 0, patienceMs: 200 });
+    await put(store, "a");
+    proxy.hold("commands", "replies");
+    const commits = ["b", "c"].map(async (key) => await store.commit(aPut(key)));
+    for (const made of await Promise.allSettled(commits)) {
+      const metadata = { outcome: "not_done" };
+      expect(made).toMatchObject({ reason: { reason: "STATE_STORE_UNAVAILABLE", metadata } });
+    }
+    // Whoever comes now waits for no connection of 10 s.
+    const later = await store.commit(aPut("d")).catch((error: unknown) => error);
+    expect((later as Error).message).toContain("no connection within the time for it");
+    // Nothing of them was on its way.
+    await proxy.release();
+    await put(store, "e");
+    expect([...(await direct.load()).records.keys()].sort()).toEqual(["a", "e"]);
+  });
+
+  it("that brought something of late is not asked before a commit, and another one once for all who wait", async () => {
+    const counting = await server.connect();
+    const pings = async (): Promise<number> =>
+      Number(/cmdstat_ping:calls=(\d+)/.exec(String(await counting.send(["INFO", "commandstats"])))?.[1]);
+    for (const [freshMs, asked] of [
+      [60_000, 0],
+      [0, 1],
+    ] as const) {
+      const store = await open(proxy.url, { freshMs });
+      const before = await pings();
+      await Promise.all(["a", "b", "c"].map(async (key) => await put(store, key)));
+      expect((await pings()) - before).toBe(asked);
+    }
+    counting.end(new Error("done"));
   });
 
   it("that is refused ends at once in words that nothing was done", async () => {
@@ -189,7 +224,7 @@ describe("a connection", () => {
   });
 
   it("whose commit is held up cannot write it after its caller was told of a conflict", async () => {
-    const store = await open(proxy.url, { commitTimeoutMs: 10_000 });
+    const store = await open(proxy.url, { commitTimeoutMs: 10_000, freshMs: 60_000 });
     await put(store, "lock", { of: "near" });
     // On its way, and held there.
     proxy.hold("commands");

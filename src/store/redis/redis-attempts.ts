@@ -7,8 +7,11 @@ import type { RedisLink } from "./redis-link.js";
 export interface AttemptLimits {
   /** How long to ask again, from the first failure on, when nothing was done and the cause may pass, in milliseconds. */
   readonly patienceMs: number;
-  /** How long to ask again when a command left and no answer came, in milliseconds. */
-  readonly unknownMs: number;
+  /**
+   * How long to ask again when a command left and no answer came, in milliseconds. Absent = it changes nothing, and
+   * nothing can become of it.
+   */
+  readonly unknownMs?: number;
 }
 
 /** A call that Redis may be asked for again and again without harm. */
@@ -26,10 +29,10 @@ export interface Attempt<Reply, T> {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-/** No connection was made within the time left. Only a call that failed before has so little time. */
+/** No connection was made within the time left: little, where a call failed before, or Redis is known to be away. */
 class TimeIsOver extends ConnectionLostError {
   constructor() {
-    super("no connection within the time left", false);
+    super("no connection within the time for it", false);
   }
 }
 
@@ -49,27 +52,28 @@ export async function askUntilAnswered<Reply, T>(attempt: Attempt<Reply, T>): Pr
   let failedMs: number | undefined;
   let pauseMs = firstPauseMs;
   let isUnknown = false;
+  let limitMs = limits.patienceMs;
   let told: unknown;
   for (let count = 1; ; count += 1) {
     const beganMs = clock.monotonicMs();
     let connection = link.current;
     try {
-      const restMs =
-        failedMs === undefined
-          ? undefined
-          : failedMs + (isUnknown ? limits.unknownMs : limits.patienceMs) - beganMs;
+      const isFirst = failedMs === undefined && !link.isAway;
+      const restMs = isFirst ? undefined : (failedMs ?? beganMs) + limitMs - beganMs;
       connection ??= await connectionWithin(link, clock, restMs);
       return attempt.read(await attempt.ask(connection, count));
     } catch (error) {
-      if (error instanceof ConnectionLostError && error.wasSent) isUnknown = true;
+      if (error instanceof ConnectionLostError && error.wasSent && limits.unknownMs !== undefined) {
+        isUnknown = true;
+        limitMs = limits.unknownMs;
+      }
       // A replica by now: the name may lead to another server, the connection never will.
       if (error instanceof RefusedError && error.code === "READONLY") link.drop(error);
-      const limitMs = isUnknown ? limits.unknownMs : limits.patienceMs;
       // Nobody was there all the while.
       failedMs ??= connection === undefined ? beganMs : clock.monotonicMs();
       const isOver = clock.monotonicMs() - failedMs + pauseMs > limitMs;
       // That the time ran out tells less than why it was waited at all.
-      if (!(error instanceof TimeIsOver)) told = error;
+      if (told === undefined || !(error instanceof TimeIsOver)) told = error;
       if (isOver || error instanceof StoreError || !(isUnknown || isPassing(error))) {
         throw finalError(told, isUnknown, attempt.metadata);
       }

@@ -31,7 +31,10 @@ export class RedisConnection {
   readonly #options: ConnectionOptions;
   readonly #socket: AbortController;
   #outstanding = 0;
+  /** When it brought something, or began to owe something. */
   #lastReplyMs = 0;
+  #heardMs = -Infinity;
+  #asking: Promise<unknown> | undefined;
   #stopWatch: (() => void) | undefined;
   #failure: unknown;
   #isEnded = false;
@@ -104,6 +107,24 @@ export class RedisConnection {
     return this.#isEnded;
   }
 
+  /** It owed replies and brought none: whoever is behind it may be away, and not the connection alone. */
+  get fellSilent(): boolean {
+    return this.#failure instanceof SilenceError;
+  }
+
+  /**
+   * Asks whether anybody is there, if nothing was heard for so long; all who ask meanwhile share one question. What is sent
+   * to one that fell silent while nobody asked has an unknown end.
+   *
+   * @returns undefined: it was heard
+   * @throws {ConnectionLostError}, {RefusedError}
+   */
+  heardWithin(limitMs: number): Promise<unknown> | undefined {
+    if (this.#options.clock.monotonicMs() - this.#heardMs < limitMs) return undefined;
+    this.#asking ??= this.send(["PING"]).finally(() => (this.#asking = undefined));
+    return this.#asking;
+  }
+
   /**
    * No function of its own waits for the reply: thousands may be under way, and each would stand in memory.
    *
@@ -133,7 +154,8 @@ export class RedisConnection {
 
   #noteReply(): void {
     this.#outstanding -= 1;
-    this.#lastReplyMs = this.#options.clock.monotonicMs();
+    this.#heardMs = this.#options.clock.monotonicMs();
+    this.#lastReplyMs = this.#heardMs;
   }
 
   /** Cuts the connection at once. What waits for a reply fails. */
@@ -159,8 +181,14 @@ export class RedisConnection {
     if (this.#outstanding === 0 || this.#isEnded) return;
     const { replyTimeoutMs, clock } = this.#options;
     const quietMs = clock.monotonicMs() - this.#lastReplyMs;
-    if (quietMs >= replyTimeoutMs) this.end(new Error(`no reply within ${replyTimeoutMs} ms`));
+    if (quietMs >= replyTimeoutMs) this.end(new SilenceError(replyTimeoutMs));
     else this.#stopWatch = this.#watch(replyTimeoutMs - quietMs);
+  }
+}
+
+class SilenceError extends Error {
+  constructor(limitMs: number) {
+    super(`no reply within ${limitMs} ms`);
   }
 }
 

@@ -13,6 +13,11 @@ export class ConnectionLostError extends Error {
   }
 }
 
+/** What failed came first: nothing of what was to follow was sent. */
+export function notSent(error: unknown): never {
+  throw error instanceof ConnectionLostError ? new ConnectionLostError(error.message, false, error) : error;
+}
+
 /** Redis answered that it did not do it. */
 export class RefusedError extends Error {
   override readonly name = "RefusedError";

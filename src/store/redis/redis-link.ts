@@ -8,6 +8,7 @@ export class RedisLink {
   #current: RedisConnection | undefined;
   #opening: Promise<RedisConnection> | undefined;
   #opened = 0;
+  #hasFailed = false;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -20,6 +21,11 @@ export class RedisLink {
 
   get isConnected(): boolean {
     return this.current !== undefined;
+  }
+
+  /** The last connection fell silent, or none could be made since: the next one may take as long as it may. */
+  get isAway(): boolean {
+    return !this.isConnected && (this.#hasFailed || this.#current?.fellSilent === true);
   }
 
   /** How often a connection was made after the first one. */
@@ -51,8 +57,12 @@ export class RedisLink {
       const connection = await RedisConnection.open(this.#options, this.#closed.signal);
       this.#current = connection;
       this.#opened += 1;
+      this.#hasFailed = false;
       if (this.#closed.signal.aborted) connection.end(new Error("closed"));
       return connection;
+    } catch (error) {
+      this.#hasFailed = true;
+      throw error;
     } finally {
       this.#opening = undefined;
     }

@@ -17,6 +17,8 @@ import { Gate } from "./gate.js";
 import { type HistoryLimits, redisLimits, storeLimits } from "../limits.js";
 import { askUntilAnswered, type Attempt, type AttemptLimits } from "./redis-attempts.js";
 import { commitArguments, historyWords, readCommitReply } from "./redis-commit.js";
+import type { RedisReply } from "./redis-connection.js";
+import { notSent } from "./redis-errors.js";
 import { RedisFeed } from "./redis-feed.js";
 import { redisKeys } from "./redis-keys.js";
 import { closedError, RedisLink } from "./redis-link.js";
@@ -43,6 +45,7 @@ export interface RedisStoreOptions {
   readonly commitTimeoutMs?: number;
   readonly patienceMs?: number;
   readonly feedWaitMs?: number;
+  readonly freshMs?: number;
 }
 
 /** Counters since the store was opened. */
@@ -97,7 +100,7 @@ class SharedStore implements RedisStore {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #historyWords: readonly string[];
-  readonly #limits: { patienceMs: number; connectTimeoutMs: number };
+  readonly #limits: { patienceMs: number; connectTimeoutMs: number; freshMs: number };
   readonly #commitLimits: AttemptLimits;
   readonly #link: RedisLink;
   readonly #feedLink: RedisLink;
@@ -221,7 +224,7 @@ class SharedStore implements RedisStore {
 
   /** Asks for what changes nothing. */
   async #ask<T>(ask: Attempt<T, T>["ask"], patienceMs = this.#limits.patienceMs): Promise<T> {
-    const limits = { patienceMs, unknownMs: patienceMs };
+    const limits = { patienceMs };
     const read = (answer: T): T => answer;
     return await askUntilAnswered({ link: this.#link, clock: this.#clock, limits, ask, read });
   }
@@ -240,11 +243,15 @@ class SharedStore implements RedisStore {
       metadata: { operationId: commit.operationId },
       onRepeat: () => (this.#counts.repeats += 1),
       ask: (connection, attempt) => {
-        failpoint("commit.leaving");
-        const args = commitArguments(commit, { ...parts, attempt });
-        const replying = scripts.commit.run(connection, keys, args);
-        failpoint("commit.sent");
-        return replying;
+        const send = (): Promise<RedisReply> => {
+          failpoint("commit.leaving");
+          const args = commitArguments(commit, { ...parts, attempt });
+          const replying = scripts.commit.run(connection, keys, args);
+          failpoint("commit.sent");
+          return replying;
+        };
+        const hearing = connection.heardWithin(this.#limits.freshMs);
+        return hearing === undefined ? send() : hearing.then(send, notSent);
       },
       read: (reply) => {
         failpoint("commit.replied");

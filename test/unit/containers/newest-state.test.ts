@@ -76,6 +76,25 @@ describe("at a gateway that hears late", () => {
     expect((await refusal(second.api.getContainer({ container }))).reason).toBe("CONTAINER_NOT_TRACKED");
   });
 
+  it("whoever waits in vain for what others have made is told that nothing was done", async () => {
+    seat.hold();
+    const made = await group();
+    const away = (): never => {
+      throw new StoreError("STATE_STORE_UNAVAILABLE", "away");
+    };
+    Object.assign(seat, { load: away, get: away, changes: away });
+    const ending = refusal(second.api.removeGroup({ group: made }));
+    await settle();
+    // What is on its way to this gateway goes with the store.
+    seat.noteLoss();
+    seat.release();
+    await second.clock.advance(11_000);
+    expect(await ending).toEqual({
+      reason: "STATE_STORE_UNAVAILABLE",
+      metadata: { outcome: "not_done" },
+    });
+  });
+
   it("a group made elsewhere can be ended", async () => {
     seat.hold();
     const made = await group();
