@@ -1,11 +1,11 @@
-/** Unit, contract, integration and conformance tests. Foreign clients are run by .ci/run (test/e2e). */
+/** Unit, contract, integration and conformance tests. The crash proof and foreign clients have configurations of their own. */
 export default {
   testEnvironment: "node",
   testMatch: ["<rootDir>/test/**/*.test.ts"],
   randomize: true,
   extensionsToTreatAsEsm: [".ts"],
   moduleNameMapper: { "^(\\.{1,2}/.*)\\.js$": "$1" },
-  testPathIgnorePatterns: ["/node_modules/", "<rootDir>/test/e2e/"],
+  testPathIgnorePatterns: ["/node_modules/", "<rootDir>/test/crash/", "<rootDir>/test/e2e/"],
   modulePathIgnorePatterns: ["<rootDir>/dist/", "<rootDir>/.cache/"],
   transform: {
     "^.+\\.ts$": [
