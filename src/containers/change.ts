@@ -117,6 +117,20 @@ export async function catchUp(deps: WaitDeps): Promise<void> {
 }
 
 /**
+ * The same for who does something that no commit checks: a node is asked, or a program started, for what the state shows.
+ * While the store does not answer, what is shown counts.
+ *
+ * @returns whether the state has caught up
+ */
+export async function catchUpIfHeard(deps: WaitDeps): Promise<boolean> {
+  if (deps.state.isBehind) return false;
+  return await catchUp(deps).then(
+    () => true,
+    () => false,
+  );
+}
+
+/**
  * Reads one thing. Before it is said to be missing, the state catches up with its store; while that does not answer, what
  * is shown counts.
  *
@@ -126,12 +140,7 @@ export async function readNewest<T>(deps: WaitDeps, read: () => T | Promise<T>):
   try {
     return await read();
   } catch (error) {
-    if (!isOfState(error) || deps.state.isBehind) throw error;
-    const isCaughtUp = await catchUp(deps).then(
-      () => true,
-      () => false,
-    );
-    if (!isCaughtUp) throw error;
+    if (!isOfState(error) || !(await catchUpIfHeard(deps))) throw error;
     return await read();
   }
 }
@@ -143,6 +152,7 @@ const reasonsOfState: readonly ContainerReason[] = [
   "ETAG_MISMATCH",
   "GROUP_FULL",
   "GROUP_NOT_FOUND",
+  "PORTS_EXHAUSTED",
   "TOO_MANY_GROUPS",
 ];
 const isOfState = (error: unknown): boolean =>

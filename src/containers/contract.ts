@@ -282,6 +282,11 @@ export interface ContainerService {
   list(request: PageRequest & { readonly showsRemoved: boolean }): Promise<Page<Container>>;
   /** Every container whose id is known, without what there is to say of it: a hundred thousand may be tracked. */
   trackedNames(): Promise<readonly string[]>;
+  /**
+   * Lets reads show all that any gateway has confirmed by now, for who does something that rests on them. While the store
+   * does not answer, what is shown counts.
+   */
+  catchUp(): Promise<void>;
   wait(request: WaitRequest, options: CallerOptions): Promise<WaitResult>;
   createGroup(
     containers: readonly string[],

@@ -6,7 +6,7 @@ import type { StateStore } from "../store/contract.js";
 import type { RecordView } from "../store/view.js";
 import type { Clock } from "../system/clock.js";
 import { failpoint } from "../system/failpoint.js";
-import { readNewest } from "./change.js";
+import { catchUpIfHeard, readNewest } from "./change.js";
 import type { Access, Container, ContainerService, NodeDirectory } from "./contract.js";
 import { Creates } from "./life/creates.js";
 import { FleetKeys } from "./keys/fleet-keys.js";
@@ -135,6 +135,7 @@ const readsOf = ({
   | "login"
   | "list"
   | "trackedNames"
+  | "catchUp"
   | "wait"
   | "getGroup"
   | "listGroups"
@@ -147,6 +148,9 @@ const readsOf = ({
   list: (request) => listContainers(state, request),
   trackedNames: () =>
     Promise.resolve(state.names.filter((name) => state.subjectOf(name)?.kind === "container")),
+  catchUp: async () => {
+    await catchUpIfHeard(base);
+  },
   wait: (request, options) => readNewest(base, () => waits.wait(request, options)),
   getGroup: (name) => readNewest(base, () => groups.get(name)),
   listGroups: (request) => listGroups(state, request),

@@ -18,7 +18,7 @@ export interface Plugin {
 /** What this room needs to know of containers. Implemented by `containers`. */
 export type PluginContainers = Pick<
   ContainerService,
-  "get" | "getGroup" | "list" | "trackedNames" | "login" | "takePorts" | "freePorts"
+  "catchUp" | "get" | "getGroup" | "list" | "trackedNames" | "login" | "takePorts" | "freePorts"
 >;
 
 export type RunTargets =

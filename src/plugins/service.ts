@@ -158,6 +158,8 @@ async function planOf(
   { targets, resumeToken }: RunRequest,
   scopeHash: string,
 ): Promise<readonly PlannedTarget[]> {
+  // Who has joined a group elsewhere a moment ago is among its members, and who was removed is none.
+  await containers.catchUp();
   if (resumeToken === "") {
     return (await findTargets(containers, targets)).map((container) => ({ container, ports: undefined }));
   }

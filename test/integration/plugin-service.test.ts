@@ -19,6 +19,7 @@ let names: readonly string[];
 beforeEach(async () => {
   base = await mkdtemp(join(tmpdir(), "plugin-service-"));
   names = ["nodes/203.0.113.7:8088/containers/abc"];
+  arrive = () => undefined;
   await writeFile(join(base, "ansible-playbook"), "#!/bin/sh\n. ./script.sh\n");
   await chmod(join(base, "ansible-playbook"), 0o755);
   let runCount = 0;
@@ -42,7 +43,9 @@ afterEach(async () => {
 });
 
 const access = { host: "203.0.113.7", sshPort: 1, sshUsername: "root", sshPassword: "" };
+let arrive = (): void => undefined;
 const containers = {
+  catchUp: async () => arrive(),
   list: async () => ({
     entries: names.map((name) => ({ name, id: "abc" })),
     nextPageToken: "",
@@ -85,6 +88,15 @@ const reasons = (events: readonly RunEvent[]): unknown[] =>
   );
 
 describe("a run", () => {
+  it("has a container among its targets that another gateway has just tracked", async () => {
+    const late = "nodes/203.0.113.8:8088/containers/def";
+    arrive = () => (names = [...names, late]);
+    await plugin(wellDone);
+    const [started] = await run();
+    expect(started?.kind === "started" && started.targets.map(({ container }) => container)).toEqual(names);
+    expect(names).toContain(late);
+  });
+
   it("passes on 1 MiB of a container's output, and counts the rest", async () => {
     const text = "x".repeat(65_536);
     const line = JSON.stringify({

@@ -1,6 +1,6 @@
 import { nodeName } from "../../peer-api/address.js";
 import type { MapAnswer, PortOrder } from "../../peer-api/contract.js";
-import { type ChangeDeps, readNewest } from "../change.js";
+import { catchUpIfHeard, type ChangeDeps } from "../change.js";
 import { nodePortOf } from "./container-ports.js";
 import type { CallerOptions, MapPortRequest, MapPortResult, NodeDirectory, Reach } from "../contract.js";
 import { ContainerError, drainingError } from "../errors.js";
@@ -37,9 +37,11 @@ export class PortMaps {
     const { draining, directory } = this.#deps;
     if (draining.aborted) throw drainingError();
     const { target, port, domainName, isUdp } = request;
+    // A port of a container that another gateway has just removed may be a stranger's by now.
+    if (target.kind === "container") await catchUpIfHeard(this.#deps);
     const found =
       target.kind === "container"
-        ? await readNewest(this.#deps, () => this.#ofContainer(target.name, port))
+        ? this.#ofContainer(target.name, port)
         : { reach: await directory.locate(target.name, caller), nodePort: port };
     if (this.#running.size >= containerLimits.maxPortMaps)
       throw new ContainerError("TOO_MANY_PORT_MAPS", "too many ports are being mapped at once");

@@ -24,9 +24,9 @@ afterEach(async () => {
   await second.close();
 });
 
-const create = async (): Promise<string> => {
+const create = async (spec: { readonly portCount?: number } = {}): Promise<string> => {
   const placement = { case: "node" as const, value: first.nodes[0] ?? "" };
-  return (await first.api.createContainer({ placement })).container?.name ?? "";
+  return (await first.api.createContainer({ placement, spec })).container?.name ?? "";
 };
 const group = async (...containers: readonly string[]): Promise<string> =>
   (await first.api.createGroup({ containers: [...containers] })).group?.name ?? "";
@@ -68,6 +68,47 @@ describe("at a gateway that hears late", () => {
     expect((await refusal(later((api) => api.mapPort({ target, port: 22 })))).reason).toBe(
       "MAP_OUTCOME_UNKNOWN",
     );
+  });
+
+  it("no port is asked for of a container that is removed elsewhere", async () => {
+    const value = await create();
+    await second.quiet();
+    seat.hold();
+    await first.api.removeContainer({ container: value });
+    const target = { case: "container" as const, value };
+    expect((await refusal(later((api) => api.mapPort({ target, port: 22 })))).reason).toBe(
+      "CONTAINER_NOT_TRACKED",
+    );
+  });
+
+  it("a port is asked for while the store does not answer", async () => {
+    const value = await create();
+    await second.quiet();
+    seat.head = () => Promise.reject(new StoreError("STATE_STORE_UNAVAILABLE", "away"));
+    const target = { case: "container" as const, value };
+    expect((await refusal(second.api.mapPort({ target, port: 22 }))).reason).toBe("MAP_OUTCOME_UNKNOWN");
+  });
+
+  it("members that joined elsewhere are shown to who is about to work on them", async () => {
+    const made = await group();
+    await second.quiet();
+    seat.hold();
+    const one = await create();
+    await first.api.addContainersToGroup({ group: made, containers: [one] });
+    const members = await later(async () => {
+      await second.service.catchUp();
+      return (await second.service.getGroup(made)).group.containers;
+    });
+    expect(members).toEqual([one]);
+  });
+
+  it("ports that are freed elsewhere can be taken", async () => {
+    const name = await create({ portCount: 2 });
+    const taken = await first.service.takePorts(name, 2);
+    await second.quiet();
+    seat.hold();
+    await first.service.freePorts(name, taken);
+    expect(await later(() => second.service.takePorts(name, 2))).toEqual(taken);
   });
 
   it("what is missing is said to be so while the store does not answer", async () => {
