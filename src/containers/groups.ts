@@ -9,7 +9,7 @@ import type {
   TargetResult,
 } from "./contract.js";
 import { weightOf } from "../filter/weight.js";
-import { requireSame } from "./life/intents.js";
+import { earlierRequest } from "./life/intents.js";
 import { ContainerError, drainingError } from "./errors.js";
 import { containerLimits } from "./limits.js";
 import { findNamed } from "./lookup.js";
@@ -49,12 +49,10 @@ export class Groups {
     const argumentsHash = hash("sha256", JSON.stringify(["group", containers]), "base64url");
     const id = `grp${newGroupId()}`;
     const existing = await change(this.#deps, (draft) => {
-      const request = requestId === "" ? undefined : draft.get("request", requestId);
-      if (request !== undefined && request.expireTimeMs > clock.nowMs()) {
-        requireSame(request, argumentsHash);
-        return request.outcome.kind === "group" ? request.outcome.group : undefined;
-      }
       const nowMs = clock.nowMs();
+      const known = requestId === "" ? undefined : draft.get("request", requestId);
+      const request = earlierRequest(known, argumentsHash, nowMs);
+      if (request !== undefined) return request.outcome.kind === "group" ? request.outcome.group : undefined;
       draft.put("group", id, { id, createTimeMs: nowMs, memberCount: 0, changeCount: 0 });
       enterGroup(draft, id, this.#membersNamed(draft, containers));
       if (requestId !== "") {

@@ -3,6 +3,7 @@ import type { Draft } from "./change.js";
 import { ContainerError } from "./errors.js";
 import { containerLimits } from "./limits.js";
 import { groupName, nameOfKey } from "./names.js";
+import type { Records } from "./tracked-state.js";
 
 /** A container that enters or leaves a group. */
 export interface Member {
@@ -96,6 +97,11 @@ export function endGroup(draft: Draft, id: string, members: readonly Member[], n
   const createTimeMs = draft.get("group", id)?.createTimeMs ?? nowMs;
   draft.delete("group", id);
   draft.put("ended", id, { id, endTimeMs: Math.max(nowMs, createTimeMs) });
+}
+
+/** @param id empty = none is meant @throws {ContainerError} GROUP_NOT_FOUND */
+export function requireGroup(records: Records, id: string): void {
+  if (id !== "" && records.get("group", id) === undefined) throw groupNotFound(id);
 }
 
 export const groupNotFound = (id: string): ContainerError =>

@@ -90,7 +90,7 @@ async function* runOf(
     timeMs: clock.nowMs(),
     resumeToken: run,
   });
-  const known = request.validateOnly ? undefined : log.ofRequest(request.requestId, argumentsHash);
+  const known = log.ofRequest(request.requestId, argumentsHash);
   if (known !== undefined) {
     yield* replay(known).map(told(known.begin.run));
     return;

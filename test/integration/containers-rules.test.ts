@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { makeKeyPair } from "../../src/containers/keys/openssh-key.js";
-import type { ContainerSpecSchema } from "../../src/gen/p2prc/client/v1/container_pb.js";
+import { Container_State, type ContainerSpecSchema } from "../../src/gen/p2prc/client/v1/container_pb.js";
 import { at, ContainerBench, failureOf, type OpenBench } from "../support/container-bench.js";
 import { importedName, writeTrackingFiles } from "../support/tracked-files.js";
 
@@ -19,7 +19,7 @@ let bench: OpenBench;
 const node = (index = 0): string => bench.nodes[index] ?? "";
 
 beforeAll(async () => {
-  bench = await benches.open({ devnet: { containers: { listens: false } } });
+  bench = await benches.open({ devnet: { slowDelayMs: 1_500, containers: { listens: false } } });
 });
 afterAll(() => benches.release());
 
@@ -198,6 +198,35 @@ describe("a creation that is only checked", () => {
     expect([await revision(), bench.devnet.ledger.calls.length]).toEqual([before, calls]);
     // The request id is still free.
     expect((await bench.api.createContainer({ ...at(node()), requestId: "dry" })).replayed).toBe(false);
+  });
+
+  it("tells what an earlier call with its request id was answered, and refuses other arguments", async () => {
+    const asked = { ...at(node()), requestId: "checked" };
+    const first = await bench.api.createContainer(asked);
+    const checked = await bench.api.createContainer({ ...asked, validateOnly: true });
+    expect([checked.container, checked.access, checked.replayed]).toEqual([first.container, undefined, true]);
+    const other = bench.api.createContainer({ ...asked, spec: { gpu: true }, validateOnly: true });
+    expect(await failureOf(other)).toMatchObject({ reason: "REQUEST_ID_REUSED", fields: ["request_id"] });
+    bench.devnet.node(1).setFault("cut-create");
+    const lost = { ...at(node(1)), requestId: "checked-lost" };
+    const { metadata } = await failureOf(bench.api.createContainer(lost));
+    bench.devnet.node(1).setFault(undefined);
+    expect(await failureOf(bench.api.createContainer({ ...lost, validateOnly: true }))).toMatchObject({
+      reason: "CREATE_OUTCOME_UNKNOWN",
+      metadata,
+    });
+  });
+
+  it("shows a creation of its request id that is under way, and does not wait for it", async () => {
+    bench.devnet.node(1).setFault("slow-create");
+    const asked = { ...at(node(1)), requestId: "under-way" };
+    const creating = bench.api.createContainer(asked);
+    let checked = await bench.api.createContainer({ ...asked, validateOnly: true });
+    while (!checked.replayed) checked = await bench.api.createContainer({ ...asked, validateOnly: true });
+    expect(checked.container).toMatchObject({ id: "", state: Container_State.PENDING, node: node(1) });
+    expect(checked.container?.name).toContain("/containers/~");
+    bench.devnet.node(1).setFault(undefined);
+    expect((await creating).container?.id).not.toBe("");
   });
 
   it.each<[string, CreateRequest]>([

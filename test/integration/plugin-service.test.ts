@@ -241,6 +241,27 @@ describe("a play on a host of its own", () => {
 });
 
 describe("a run that is only checked", () => {
+  it("tells the results of the run that has its request id, and refuses other arguments", async () => {
+    await plugin(`echo ran >> ${base}/runs\n${wellDone}`);
+    const { signal } = new AbortController();
+    const ask = async (request: Partial<RunRequest>): Promise<RunEvent[]> => {
+      const events: RunEvent[] = [];
+      for await (const event of service.run({ ...aRequest, requestId: "same", ...request }, signal))
+        events.push(event);
+      return events;
+    };
+    await ask({});
+    const [started, finished, summary] = await ask({ validateOnly: true });
+    expect(started).toMatchObject({ kind: "started", run: "run-1", isReplayed: true });
+    expect(finished).toMatchObject({ kind: "finished", container: names[0] });
+    expect(summary).toMatchObject({ succeededCount: 1, endReason: "FINISHED" });
+    const variables = new Map([["a", "b"]]);
+    await expect(ask({ validateOnly: true, variables })).rejects.toMatchObject({
+      reason: "REQUEST_ID_REUSED",
+    });
+    expect(await readFile(join(base, "runs"), "utf8")).toBe("ran\n");
+  });
+
   it("tells which targets could not begin, and why", async () => {
     await plugin("", "", 2);
     const [fit, unfit] = ["fit", "unfit"].map((id) => `nodes/203.0.113.7:8088/containers/${id}`);

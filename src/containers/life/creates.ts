@@ -4,18 +4,19 @@ import { change, type Draft } from "../change.js";
 import type { CallerOptions, CreateRequest, CreateResult, NodeDirectory, Reach } from "../contract.js";
 import { isUnderWay, settledAnswer, untilSettled } from "./create-answers.js";
 import { createOnNode, type CreateOnNodeDeps } from "./create-on-node.js";
+import { previewCreate } from "./create-preview.js";
 import { hashOf, orderOf } from "./create-orders.js";
 import { ContainerError, drainingError } from "../errors.js";
 import { begin, requireSame } from "./intents.js";
 import { containerLimits } from "../limits.js";
-import { groupNotFound } from "../membership.js";
+import { requireGroup } from "../membership.js";
 import { readGroupName } from "../names.js";
 import { commitOutcome } from "./outcome.js";
 import { takeBack } from "./recovery.js";
 import type { FleetKeys } from "../keys/fleet-keys.js";
 import type { Hold } from "../sharing/owners.js";
 import type { IntentRecord, RequestRecord } from "../records.js";
-import { showIntent, toSpecRecord } from "../show.js";
+import { toSpecRecord } from "../show.js";
 import { checkSpec } from "./spec-grammar.js";
 import { Turns } from "./turns.js";
 
@@ -72,11 +73,8 @@ export class Creates {
     const reach = await this.#deps.directory.locate(request.node, caller);
     const { requestId } = request;
     const argumentsHash = hashOf(reach, request, group);
-    if (request.validateOnly) {
-      this.#requireGroup(group);
-      const preview = showIntent({ ...this.#intentOf(request, reach, group), createTimeMs: 0 });
-      return { container: { ...preview, name: "", etag: "" }, access: undefined, isReplayed: false };
-    }
+    if (request.validateOnly)
+      return await previewCreate(this.#deps, this.#intentOf(request, reach, group), argumentsHash);
     const keyLines = await this.#keyLines();
     for (;;) {
       const begun = await this.#turns.take(requestId, () =>
@@ -153,12 +151,8 @@ export class Creates {
     this.#beginning.delete(id);
     if (this.#running.size + this.#beginning.size >= containerLimits.maxCreates)
       throw new ContainerError("TOO_MANY_CREATES", "too many containers are being created at once");
-    this.#requireGroup(group);
+    requireGroup(this.#deps.state, group);
     this.#beginning.add(id);
-  }
-
-  #requireGroup(group: string): void {
-    if (group !== "" && this.#deps.state.get("group", group) === undefined) throw groupNotFound(group);
   }
 
   /** Runs a creation to its end, whoever waits for it. */

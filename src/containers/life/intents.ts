@@ -30,11 +30,8 @@ export function begin(
 ): RequestRecord | undefined {
   const { requestId } = intent;
   if (requestId !== "") {
-    const existing = draft.get("request", requestId);
-    if (existing !== undefined && existing.expireTimeMs > nowMs) {
-      requireSame(existing, argumentsHash);
-      return existing;
-    }
+    const earlier = earlierRequest(draft.get("request", requestId), argumentsHash, nowMs);
+    if (earlier !== undefined) return earlier;
     draft.put("request", requestId, {
       argumentsHash,
       expireTimeMs: nowMs + containerLimits.requestIdKeptMs,
@@ -195,6 +192,22 @@ export function requestOf(
   const isOwn =
     "intent" in outcome ? outcome.intent === id : "container" in outcome && outcome.container === container;
   return isOwn ? request : undefined;
+}
+
+/**
+ * Judges what is kept under a request id.
+ *
+ * @returns undefined: nothing that counts any more
+ * @throws {ContainerError} REQUEST_ID_REUSED
+ */
+export function earlierRequest(
+  known: RequestRecord | undefined,
+  argumentsHash: string,
+  nowMs: number,
+): RequestRecord | undefined {
+  if (known === undefined || known.expireTimeMs <= nowMs) return undefined;
+  requireSame(known, argumentsHash);
+  return known;
 }
 
 /** @throws {ContainerError} REQUEST_ID_REUSED */

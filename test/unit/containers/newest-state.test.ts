@@ -70,6 +70,22 @@ describe("at a gateway that hears late", () => {
     );
   });
 
+  it("a request id that was used elsewhere is known to who only checks", async () => {
+    seat.hold();
+    const asked = { placement: { case: "node" as const, value: first.nodes[0] ?? "" }, requestId: "one" };
+    const { container } = await first.api.createContainer(asked);
+    const checked = await later((api) => api.createContainer({ ...asked, validateOnly: true }));
+    expect([checked.container?.name, checked.replayed]).toEqual([container?.name, true]);
+  });
+
+  it("a creation in a group made elsewhere can be checked", async () => {
+    seat.hold();
+    const made = await group();
+    const placement = { case: "node" as const, value: first.nodes[0] ?? "" };
+    const checked = await later((api) => api.createContainer({ placement, group: made, validateOnly: true }));
+    expect(checked.container?.groups).toEqual([made]);
+  });
+
   it("no port is asked for of a container that is removed elsewhere", async () => {
     const value = await create();
     await second.quiet();

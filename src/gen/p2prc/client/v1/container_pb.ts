@@ -430,7 +430,8 @@ export type CreateContainerRequest = Message<"p2prc.client.v1.CreateContainerReq
   requestId: string;
 
   /**
-   * Only checks the request: no node is asked and nothing is written.
+   * Only checks the request: no node is asked and nothing is written. Where the request_id was used, it is answered, or
+   * refused, as the call would be, at once.
    *
    * @generated from field: bool validate_only = 6;
    */
@@ -458,7 +459,8 @@ export const CreateContainerRequestSchema: GenMessage<CreateContainerRequest> = 
  */
 export type CreateContainerResponse = Message<"p2prc.client.v1.CreateContainerResponse"> & {
   /**
-   * The container; with validate_only, what would be asked for, without a name.
+   * The container; with validate_only, what would be asked for, without a name, or what an earlier call with this
+   * request_id made or is making.
    *
    * @generated from field: p2prc.client.v1.Container container = 1;
    */

@@ -285,7 +285,8 @@ export type RunPluginRequest = Message<"p2prc.client.v1.RunPluginRequest"> & {
   requestId: string;
 
   /**
-   * Only checks: tells the targets, the ports that each would give, and which ones have too few; runs nothing.
+   * Only checks: tells the targets, the ports that each would give, and which ones have too few; runs nothing. Where the
+   * request_id was used, it is answered as the call would be.
    *
    * @generated from field: bool validate_only = 8;
    */
