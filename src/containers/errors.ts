@@ -63,3 +63,13 @@ export class ContainerError extends Error {
 /** No new work is taken, and waits end. */
 export const drainingError = (): ContainerError =>
   new ContainerError("DRAINING", "the gateway is about to stop");
+
+/**
+ * Whoever drains waits for what was begun by then. To be called last before that, without a turn of the event loop in
+ * between: what comes later nobody waits for.
+ *
+ * @throws {ContainerError} DRAINING
+ */
+export function requireTaken(draining: AbortSignal): void {
+  if (draining.aborted) throw drainingError();
+}

@@ -10,7 +10,7 @@ import type {
 } from "./contract.js";
 import { weightOf } from "../filter/weight.js";
 import { earlierRequest } from "./life/intents.js";
-import { ContainerError, drainingError } from "./errors.js";
+import { ContainerError, requireTaken } from "./errors.js";
 import { containerLimits } from "./limits.js";
 import { findNamed } from "./lookup.js";
 import { endGroup, enterGroup, groupNotFound, leaveGroup, type Member } from "./membership.js";
@@ -200,10 +200,6 @@ function memberOf(records: Records, key: string): Member {
 /** Others removed it just before us: nothing of it is left to stand in the way of the group's end. */
 const isGone = (failure: unknown): boolean =>
   failure instanceof ContainerError && failure.reason === "CONTAINER_NOT_TRACKED";
-
-function requireTaken(draining: AbortSignal): void {
-  if (draining.aborted) throw drainingError();
-}
 
 function requireEtag(group: Group, etag: string): void {
   if (etag === "" || group.etag === etag) return;

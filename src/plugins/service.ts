@@ -81,7 +81,7 @@ async function* runOf(
   signal: AbortSignal,
 ): AsyncGenerator<RunEvent, void, undefined> {
   const { pluginPath, log, clock, running, draining, stopping } = parts;
-  if (draining.aborted) throw new PluginError("DRAINING", "the gateway ends");
+  requireTaken(draining);
   const folder = readPluginName(request.plugin, "plugin");
   check(request);
   const { argumentsHash, scopeHash } = hashesOf(folder, request);
@@ -102,6 +102,7 @@ async function* runOf(
     yield* (await preview(parts, plugin.plugin.portCount, targets)).map(told(""));
     return;
   }
+  requireTaken(draining);
   if (running.size >= pluginLimits.maxRuns)
     throw new PluginError("TOO_MANY_RUNS", "as many runs go on as may");
   const run = parts.newRunId();
@@ -134,6 +135,11 @@ async function* runOf(
     await settled;
     running.delete(settled);
   }
+}
+
+/** @throws {PluginError} DRAINING */
+function requireTaken(draining: AbortSignal): void {
+  if (draining.aborted) throw new PluginError("DRAINING", "the gateway ends");
 }
 
 function check({ variables, policy }: RunRequest): void {

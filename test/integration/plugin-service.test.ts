@@ -20,6 +20,7 @@ beforeEach(async () => {
   base = await mkdtemp(join(tmpdir(), "plugin-service-"));
   names = ["nodes/203.0.113.7:8088/containers/abc"];
   arrive = () => undefined;
+  draining = new AbortController();
   await writeFile(join(base, "ansible-playbook"), "#!/bin/sh\n. ./script.sh\n");
   await chmod(join(base, "ansible-playbook"), 0o755);
   let runCount = 0;
@@ -32,7 +33,7 @@ beforeEach(async () => {
     callbackFolder: base,
     privateKeyPath: async () => "/key",
     newRunId: () => `run-${++runCount}`,
-    draining: new AbortController().signal,
+    draining: draining.signal,
     searchPath: `${base}:/usr/bin:/bin`,
     home: "",
   });
@@ -43,6 +44,7 @@ afterEach(async () => {
 });
 
 const access = { host: "203.0.113.7", sshPort: 1, sshUsername: "root", sshPassword: "" };
+let draining: AbortController;
 let arrive = (): void => undefined;
 const containers = {
   catchUp: async () => arrive(),
@@ -237,6 +239,15 @@ describe("a play on a host of its own", () => {
       events.push(event);
     expect(reasons(events)).toEqual(["TARGET_TIMEOUT"]);
     expect(await markedProcesses("run-1.1")).toEqual([]);
+  });
+});
+
+describe("a gateway that ends", () => {
+  it("begins no run that was still looking for its targets", async () => {
+    arrive = () => draining.abort();
+    await plugin(`echo ran >> ${base}/runs\n${wellDone}`);
+    await expect(run()).rejects.toMatchObject({ reason: "DRAINING" });
+    expect(await readdir(base)).not.toContain("runs");
   });
 });
 

@@ -8,7 +8,7 @@ import type {
   RemoveResult,
   StateReason,
 } from "../contract.js";
-import { drainingError } from "../errors.js";
+import { requireTaken } from "../errors.js";
 import { failpoint } from "../../system/failpoint.js";
 import { nameOfKey, readContainerName, type TypedContainer } from "../names.js";
 import type { NodeCalls } from "./node-calls.js";
@@ -67,9 +67,11 @@ export class Removals {
   /** Removes or forgets what a caller names. @throws {ContainerError} and {PeerError} */
   async remove(request: RemoveRequest, { caller, signal }: CallerOptions): Promise<RemoveResult> {
     const typed = readContainerName(request.container, "container");
-    if (this.#deps.draining.aborted) throw drainingError();
+    const { draining } = this.#deps;
+    requireTaken(draining);
     if (typed.isIntent) return await closeIntent(this.#deps, typed, request);
     const found = await this.#find(typed, request.etag);
+    requireTaken(draining);
     if (found === undefined) {
       if (caller === "operator" && !request.forgetOnly && request.etag === "") {
         return await whileCallerStays(this.#removeUntracked(request.container, typed), signal);

@@ -3,7 +3,7 @@ import type { MapAnswer, PortOrder } from "../../peer-api/contract.js";
 import { catchUpIfHeard, type ChangeDeps } from "../change.js";
 import { nodePortOf } from "./container-ports.js";
 import type { CallerOptions, MapPortRequest, MapPortResult, NodeDirectory, Reach } from "../contract.js";
-import { ContainerError, drainingError } from "../errors.js";
+import { ContainerError, requireTaken } from "../errors.js";
 import { containerLimits } from "../limits.js";
 import { findNamed } from "../lookup.js";
 import type { NodeCalls } from "../life/node-calls.js";
@@ -35,7 +35,7 @@ export class PortMaps {
   /** @throws {ContainerError}, {P2pError}, {PeerError} */
   async map(request: MapPortRequest, { caller, signal }: CallerOptions): Promise<MapPortResult> {
     const { draining, directory } = this.#deps;
-    if (draining.aborted) throw drainingError();
+    requireTaken(draining);
     const { target, port, domainName, isUdp } = request;
     // A port of a container that another gateway has just removed may be a stranger's by now.
     if (target.kind === "container") await catchUpIfHeard(this.#deps);
@@ -43,6 +43,7 @@ export class PortMaps {
       target.kind === "container"
         ? this.#ofContainer(target.name, port)
         : { reach: await directory.locate(target.name, caller), nodePort: port };
+    requireTaken(draining);
     if (this.#running.size >= containerLimits.maxPortMaps)
       throw new ContainerError("TOO_MANY_PORT_MAPS", "too many ports are being mapped at once");
     const asking = this.#ask(found.reach, { port: found.nodePort, domainName, isUdp }, signal);

@@ -5,7 +5,7 @@ import { containerLimits } from "../../../../src/containers/limits.js";
 import type { RemoveAnswer } from "../../../../src/peer-api/contract.js";
 import type { Commit, CommitResult } from "../../../../src/store/contract.js";
 import { StoreError } from "../../../../src/store/errors.js";
-import { refusal } from "../../../support/container-bench.js";
+import { type Api, refusal } from "../../../support/container-bench.js";
 import {
   type ContainersRoom,
   openContainersRoom,
@@ -103,6 +103,33 @@ describe("a gateway that ends", () => {
     expect(room.machines.flatMap((machine) => machine.creates)).toEqual([]);
     const { records } = await store.load();
     expect([...records.keys()].filter((key) => /^[ir]\//.test(key))).toEqual([]);
+  });
+
+  it.each<[string, (api: Api, container: string, etag: string) => Promise<unknown>]>([
+    ["a removal", (api, container, etag) => api.removeContainer({ container, etag })],
+    [
+      "the removal of a container that is not tracked",
+      (api, container) => api.removeContainer({ container: `${container}x` }),
+    ],
+    ["a forgetting", (api, container, etag) => api.removeContainer({ container, etag, forgetOnly: true })],
+    [
+      "a port",
+      (api, value) => api.mapPort({ target: { case: "container", value }, port: 22, domainName: "" }),
+    ],
+  ])("asks no node for %s that was still waiting for the newest state", async (_, ask) => {
+    const store = new MemoryStore();
+    const draining = new AbortController();
+    room = await openContainersRoom({ store, machineCount: 1, draining: draining.signal });
+    const { container } = await room.api.createContainer(placed());
+    const before = await store.head();
+    store.head = () => {
+      draining.abort();
+      return Promise.resolve(before);
+    };
+    const call = ask(room.operator, container?.name ?? "", container?.etag ?? "");
+    expect((await refusal(call)).reason).toBe("DRAINING");
+    expect(room.machines.flatMap(({ removals }) => removals)).toEqual([]);
+    expect((await room.api.listContainers({})).containers).toHaveLength(1);
   });
 
   it("waits for a container to be written down, though its caller was told already that this takes long", async () => {
