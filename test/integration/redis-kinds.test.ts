@@ -8,7 +8,8 @@ import { describe, expect, it } from "@jest/globals";
 import { silentLogger } from "../../src/observability/logger.js";
 import { openRedisStore, type RedisStore } from "../../src/store/redis/redis-store.js";
 import { put } from "../support/store-calls.js";
-import { freePort, redisProgram, RedisServer } from "../support/redis-server.js";
+import { freePort } from "../support/free-port.js";
+import { redisProgram, RedisServer } from "../support/redis-server.js";
 
 const open = async (url: string): Promise<RedisStore> =>
   await openRedisStore({ url, namespace: "kinds", logger: silentLogger });

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { RedisConnection, type RedisReply } from "../../src/store/redis/redis-connection.js";
 import { systemClock } from "../../src/system/clock.js";
+import { freePort } from "./free-port.js";
 
 export interface RedisServerOptions {
   /** Settings as on the command line: `{ appendonly: "yes" }`. */
@@ -137,15 +137,7 @@ export class RedisServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.thaw();
     await this.kill();
-    await rm(this.#folder, { recursive: true, force: true });
+    // A child of it that saves is not killed with it, and writes on for a moment.
+    await rm(this.#folder, { recursive: true, force: true, maxRetries: 10 });
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
