@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -53,7 +54,9 @@ export class CliProcess {
   out = "";
   err = "";
   readonly child: ChildProcess;
+  /** Resolves when it has ended and all its output is read. */
   readonly ended: Promise<Ended>;
+  #hasEnded = false;
 
   constructor(argv: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}) {
     const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
@@ -63,11 +66,14 @@ export class CliProcess {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...env },
     });
-    this.child.stdout?.on("data", (piece: Buffer) => (this.out += piece.toString()));
-    this.child.stderr?.on("data", (piece: Buffer) => (this.err += piece.toString()));
+    this.child.stdout?.setEncoding("utf8").on("data", (piece: string) => (this.out += piece));
+    this.child.stderr?.setEncoding("utf8").on("data", (piece: string) => (this.err += piece));
     this.ended = new Promise((resolve, reject) => {
       this.child.once("error", reject);
-      this.child.once("close", (code) => resolve({ code: code ?? -1, out: this.out, err: this.err }));
+      this.child.once("close", (code) => {
+        this.#hasEnded = true;
+        resolve({ code: code ?? -1, out: this.out, err: this.err });
+      });
     });
   }
 
@@ -76,10 +82,16 @@ export class CliProcess {
     for (;;) {
       const match = pattern.exec(this.out) ?? pattern.exec(this.err);
       if (match !== null) return match;
-      if (this.child.exitCode !== null)
-        throw new Error(`ended without ${String(pattern)}: ${this.out}${this.err}`);
+      if (this.#hasEnded) throw new Error(`ended without ${String(pattern)}: ${this.out}${this.err}`);
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
+  }
+
+  async kill(): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    const gone = once(this.child, "exit");
+    this.child.kill("SIGKILL");
+    await gone;
   }
 }
 
@@ -89,13 +101,14 @@ export class CliBench {
 
   async folder(): Promise<string> {
     const path = await mkdtemp(join(tmpdir(), "cli-"));
-    this.defer(() => rm(path, { recursive: true, force: true }));
+    // A process that a killed one had started may write on for a moment.
+    this.defer(() => rm(path, { recursive: true, force: true, maxRetries: 10 }));
     return path;
   }
 
   start(argv: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}): CliProcess {
     const started = new CliProcess(argv, cwd, env);
-    this.defer(() => started.child.kill("SIGKILL"));
+    this.defer(() => started.kill());
     return started;
   }
 
