@@ -122,7 +122,7 @@ describe("a node whose speed test is faulty", () => {
 /** Writes an upload's body without end, until nothing has been taken for a while. @returns bytes taken, and what was heard */
 async function uploadUntilStuck(address: string): Promise<{ takenBytes: number; heard: string }> {
   const [host, port] = address.split(":");
-  const socket = connect({ host: host!, port: Number(port) });
+  const socket = connect({ host: host!, port: Number(port) }).on("error", () => undefined);
   let heard = "";
   socket.on("data", (chunk) => (heard += chunk.toString("latin1")));
   socket.write(
@@ -134,13 +134,13 @@ async function uploadUntilStuck(address: string): Promise<{ takenBytes: number; 
   for (;;) {
     const isTaken = await Promise.race([
       new Promise<boolean>((resolve) => socket.write(chunk, (error) => resolve(!error))),
-      new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 500)),
+      new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 2_000)),
     ]);
     if (!isTaken) break;
     takenBytes += chunk.length;
   }
   const isOpen = !socket.destroyed;
-  socket.on("error", () => undefined).destroy();
+  socket.destroy();
   return { takenBytes, heard: `${isOpen ? "open" : "closed"} ${heard}` };
 }
 

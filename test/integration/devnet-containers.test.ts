@@ -35,7 +35,9 @@ async function aNode(
   containers: ContainerOptions = {},
   options: Partial<DevnetOptions> = {},
 ): Promise<{ devnet: Devnet; address: string }> {
-  const devnet = await openDevnet({ nodes: 1, dialects: [dialect], containers, ...options });
+  // On an address of its own: a port that is to be closed must not be opened by the devnet of another test.
+  const place = { firstAddress: "127.0.92.1" };
+  const devnet = await openDevnet({ nodes: 1, dialects: [dialect], containers, ...place, ...options });
   opened.push(devnet);
   return { devnet, address: devnet.entryAddresses[0]! };
 }
@@ -108,20 +110,28 @@ describe("/startcontainer of a devnet's node", () => {
   });
 
   it("hangs up on SSH until its delay is over", async () => {
-    const { address } = await aNode("2026-01", { sshDelayMs: 150 });
+    const { address } = await aNode("2026-01", { sshDelayMs: 1_500 });
     const host = address.split(":")[0]!;
     const { body } = await get(address, `/startcontainer?PublicKey=${key}`);
     const port = (JSON.parse(body) as Vm).Ports.Port[0]!.ExternalPort;
     expect(await hear(host, port)).toBe("");
-    await new Promise((resolve) => setTimeout(resolve, 160));
-    expect(await hear(host, port)).toContain("SSH-2.0");
+    let heard = "";
+    while (heard === "") {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      heard = await hear(host, port);
+    }
+    expect(heard).toContain("SSH-2.0");
   });
 
   it("opens no port where it is told not to", async () => {
-    const { address } = await aNode("2026-01", { listens: false });
-    const { body } = await get(address, `/startcontainer?PublicKey=${key}`);
-    const port = (JSON.parse(body) as Vm).Ports.Port[0]!.ExternalPort;
-    await expect(hear(address.split(":")[0]!, port)).rejects.toThrow("ECONNREFUSED");
+    const { devnet, address } = await aNode("2026-01", { listens: false });
+    const { body } = await get(address, `/startcontainer?ports=1&PublicKey=${key}`);
+    const told = (JSON.parse(body) as Vm).Ports.Port.map(({ ExternalPort }) => ExternalPort);
+    // By chance one may be the node's own.
+    const ports = told.filter((port) => port !== devnet.port);
+    expect(ports.length).toBeGreaterThan(0);
+    for (const port of ports)
+      await expect(hear(address.split(":")[0]!, port)).rejects.toThrow("ECONNREFUSED");
   });
 
   it.each([
@@ -188,14 +198,18 @@ describe("/startcontainer of a devnet's node", () => {
   });
 
   it("takes as long as it is told, and goes on when its caller leaves", async () => {
-    const { devnet, address } = await aNode("2026-01", { listens: false, createDelayMs: 150 });
-    const leaving = fetch(`http://${address}/startcontainer?PublicKey=${key}`, {
-      signal: AbortSignal.timeout(50),
-    });
-    await expect(leaving).rejects.toThrow();
+    const { devnet, address } = await aNode("2026-01", { listens: false, createDelayMs: 1_500 });
+    const until = async (isSo: () => boolean): Promise<void> => {
+      while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
+    };
+    const leaving = new AbortController();
+    const left = fetch(`http://${address}/startcontainer?PublicKey=${key}`, { signal: leaving.signal });
+    await until(() => devnet.ledger.creates.length > 0);
+    leaving.abort();
+    await expect(left).rejects.toThrow();
     expect(devnet.ledger.creates).toMatchObject([{ isAnswered: false, isTold: false }]);
     expect(devnet.ledger.creates[0]).not.toHaveProperty("id");
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await until(() => devnet.ledger.creates[0]?.status !== undefined);
     expect(devnet.node(0).containers).toHaveLength(1);
     expect(devnet.ledger.creates).toMatchObject([
       { id: devnet.node(0).containers[0]!.vm.id, isAnswered: false, status: null },

@@ -6,6 +6,9 @@ import { createTalker, type Heard } from "../support/talker.js";
 
 const { talk, hangUpAll } = createTalker();
 
+/** How late slow nodes answer: longer than others take on a busy machine. */
+const slowDelayMs = 2_000;
+
 let opened: Devnet[] = [];
 afterEach(async () => {
   hangUpAll();
@@ -22,7 +25,7 @@ async function aNodeWith(
     nodes: 2,
     faults: { [fault]: 1 },
     dialects: ["2025-04"],
-    slowDelayMs: 500,
+    slowDelayMs,
     ...options,
   });
   opened.push(devnet);
@@ -64,7 +67,7 @@ const signs: Record<keyof typeof answerFaults, (heard: Heard) => boolean> = {
   redirect: ({ head }) => head.startsWith("HTTP/1.1 302 Found\r\n"),
   status500: ({ head, body }) =>
     head.startsWith("HTTP/1.1 500 ") && !head.includes("Content-Type") && body.length === 0,
-  slow: (heard) => isHealthy(heard) && heard.elapsedMs >= 499,
+  slow: (heard) => isHealthy(heard) && heard.elapsedMs >= slowDelayMs - 1,
 };
 
 /** Faults whose answer has no end of its own: when to stop listening. */
@@ -92,7 +95,7 @@ describe("a faulty node", () => {
     const { address } = await aNodeWith(`${fault}-exchange`);
     const probed = await talk(address, probe);
     expect(isHealthy(probed)).toBe(true);
-    expect(probed.elapsedMs).toBeLessThan(499);
+    expect(probed.elapsedMs).toBeLessThan(slowDelayMs - 1);
     expect(signs[fault](await provoke(address, exchange, fault))).toBe(true);
   });
 
@@ -170,6 +173,7 @@ describe("a network with every fault at once", () => {
     await Promise.all(calls.filter(({ fault }) => fault === undefined).map(({ heard }) => heard));
     await devnet.close();
     const ends = await Promise.all(calls.map(({ heard }) => heard));
-    expect(ends.filter(({ elapsedMs }) => elapsedMs > 5_000)).toEqual([]);
+    // Who hears nothing leaves after 10 s.
+    expect(ends.filter(({ elapsedMs }) => elapsedMs > 9_000)).toEqual([]);
   });
 });

@@ -138,7 +138,7 @@ describe("a node that fails to map a port", () => {
   it.each(Object.keys(faults) as MapFaultName[])("does so as %s says, and is healthy else", async (fault) => {
     const { devnet, address } = await aNode({ nodes: 2, faults: { [fault]: 1 }, slowDelayMs: 300 });
     expect((await fetch(`http://${address}/server_info`)).status).toBe(200);
-    const heard = await talk(address, request("/MAPPort?port=22"), 100_000, 600);
+    const heard = await talk(address, request("/MAPPort?port=22"), 100_000, 2_000);
     expect({ fault, isSo: faults[fault].sign(heard) }).toEqual({ fault, isSo: true });
     const [call] = devnet.ledger.matching({ path: "/MAPPort" });
     expect(call?.mappedPort !== undefined).toBe(faults[fault].isMapped);

@@ -61,11 +61,13 @@ describe("the download of a node", () => {
 
   it("is recorded, too, when the devnet closes under it", async () => {
     const { devnet, address } = await aDevnet({ bandwidthMbps: 1 });
-    const downloading = download(address);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    let downloading: ReturnType<typeof download> | undefined;
+    await new Promise<void>((onHead) => {
+      downloading = download(address, { onHead });
+    });
     await devnet.close();
     expect(devnet.ledger.matching({ path: "/50" })).toHaveLength(1);
-    expect((await downloading).end).toBe("ECONNRESET");
+    expect((await downloading)?.end).toBe("ECONNRESET");
   });
 
   it("is 404 as Go's file server says it where the file is missing", async () => {

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import type { PeerAddress } from "../../src/peer-api/contract.js";
 
@@ -33,10 +34,10 @@ export class FullListener {
     while (!isFull) {
       const socket = connect(port, "127.0.0.1").on("error", () => undefined);
       queued.push(socket);
-      isFull = !(await Promise.race([
-        once(socket, "connect").then(() => true),
-        new Promise<boolean>((resolve) => setTimeout(resolve, 150, false)),
-      ]));
+      await Promise.race([once(socket, "connect"), delay(150)]);
+      // A busy process hears of both in the same turn, of the time first.
+      await nextTurn();
+      isFull = socket.connecting;
     }
     return new FullListener(worker, port, queued);
   }

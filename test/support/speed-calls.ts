@@ -18,8 +18,10 @@ export interface CallOptions {
   leaveAfterBytes?: number;
   /** Leaves when nothing has come or gone for so long. @default 10000 */
   silenceMs?: number;
-  /** Leaves after so long. @default 60000 */
+  /** Leaves so long after it is connected. @default 60000 */
   leaveAfterMs?: number;
+  /** Called when the head of the answer has come. */
+  onHead?: () => void;
 }
 
 type Send = (write: (bytes: Buffer | string) => Promise<void>) => Promise<void>;
@@ -36,17 +38,23 @@ function call(
   return new Promise((resolve) => {
     const agent = new Agent({ keepAlive: false });
     const calling = request(`http://${address}${path}`, { headers, agent });
-    const leaving = setTimeout(() => settle("left"), options.leaveAfterMs ?? 60_000);
+    let leaving: NodeJS.Timeout | undefined;
     const settle = (end: string): void => {
       clearTimeout(leaving);
       calling.destroy();
       resolve({ ...heard, end: heard.end === "" ? end : heard.end });
     };
     calling.setTimeout(silenceMs, () => settle("left"));
+    calling.once("socket", (socket) =>
+      socket.once("connect", () => {
+        leaving = setTimeout(() => settle("left"), options.leaveAfterMs ?? 60_000);
+      }),
+    );
     calling.on("error", (error: NodeJS.ErrnoException) => settle(error.code ?? error.message));
     calling.on("response", (response: IncomingMessage) => {
       heard.status = response.statusCode;
       heard.headers = response.headers;
+      options.onHead?.();
       response.on("data", (chunk: Buffer) => {
         if (heard.text.length < 200) heard.text += chunk.toString("latin1", 0, 200);
         heard.bytes += chunk.length;

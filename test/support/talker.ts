@@ -43,8 +43,11 @@ export function createTalker(): Talker {
           const head = bytes.toString("latin1", 0, Math.max(0, split));
           resolve({ head, body: bytes.subarray(split + 4), end, elapsedMs: performance.now() - begun });
         };
-        socket.setTimeout(silenceMs, () => settle("open"));
-        socket.on("connect", () => socket.write(request));
+        socket.on("connect", () => {
+          socket.write(request);
+          // Not before: on a busy machine who listens is to have been asked.
+          socket.setTimeout(silenceMs, () => settle("open"));
+        });
         socket.on("data", (chunk) => {
           chunks.push(chunk);
           if (socket.bytesRead >= enoughBytes) settle("open");
