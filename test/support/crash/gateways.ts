@@ -18,7 +18,11 @@ import { seedOf, type World } from "./world.js";
 
 const callers = 6;
 const endlessCalls = 1e9;
-const longestLifeMs = 30_000;
+/** Enough for what is planned to come up, also on a machine that is busy with something else. */
+const longestLifeMs = 120_000;
+/** Looks in vain before what is left counts as left behind: our callers keep idle connections for 5 s. */
+const looks = 300;
+const lookMs = 100;
 
 /** A gateway that serves. */
 export interface RunningGateway {
@@ -192,8 +196,8 @@ async function heldAtRest(child: ChildProcess, before: Leftovers): Promise<Lefto
   const allowed = { ...before, sockets: before.sockets + 1 };
   for (let look = 0; ; look += 1) {
     const now = held(child);
-    if (now.sockets <= allowed.sockets || look === 50) return { ...now, sockets: now.sockets - 1 };
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    if (now.sockets <= allowed.sockets || look === looks) return { ...now, sockets: now.sockets - 1 };
+    await new Promise((resolve) => setTimeout(resolve, lookMs));
   }
 }
 

@@ -9,7 +9,7 @@ export interface Leftovers {
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Looks in vain before what is left counts as left behind. */
-const looks = 50;
+const looks = 100;
 const lookMs = 100;
 
 /** What is held at most while nothing happens: timers of the mirror and of watchers come and go. */

@@ -24,7 +24,7 @@ const callers = 6;
 /** More than a life has time for. */
 const endlessCalls = 1e9;
 /** Enough for every failpoint to come up, many times over, also on a machine that is busy with something else. */
-const longestLifeMs = 30_000;
+const longestLifeMs = 120_000;
 
 /** How a life ended that was to be killed. */
 export type Ending =

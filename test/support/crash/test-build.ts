@@ -70,4 +70,6 @@ function forgetOldBuilds(): void {
   for (const old of builds.slice(keptBuilds)) rmSync(old, { recursive: true, force: true });
 }
 
-const ageOf = (build: string): number => Date.now() - statSync(build).mtimeMs;
+/** Of one that another run has forgotten meanwhile: the oldest. */
+const ageOf = (build: string): number =>
+  Date.now() - (statSync(build, { throwIfNoEntry: false })?.mtimeMs ?? 0);

@@ -154,13 +154,19 @@ export class World {
   async destroy(): Promise<void> {
     await this.devnet.close();
     await this.backend.destroy(this.place);
-    await rm(join(this.folder, ".."), { recursive: true, force: true });
+    await rm(join(this.folder, ".."), { recursive: true, force: true, maxRetries: 10 });
   }
 }
 
 /** What is in a file; undefined = there is none. */
-export const textOf = (path: string): string | undefined =>
-  existsSync(path) ? readFileSync(path, "utf8") : undefined;
+export function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
 
 /** Every commit from one to another. */
 export async function commitsOf(

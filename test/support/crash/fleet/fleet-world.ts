@@ -255,7 +255,7 @@ export class FleetWorld {
 
   async destroy(): Promise<void> {
     await this.close();
-    await rm(this.parent, { recursive: true, force: true });
+    await rm(this.parent, { recursive: true, force: true, maxRetries: 10 });
   }
 }
 
