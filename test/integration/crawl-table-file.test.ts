@@ -13,6 +13,7 @@ import type { GatewayOnDevnet } from "../support/gateway-on-devnet.js";
 import {
   addressOfRow,
   crawl,
+  type CrawlInit,
   eventually,
   remote,
   summaryOf,
@@ -27,10 +28,12 @@ afterEach(() => bench.release());
 
 const run = promisify(execFile);
 
-/** Six healthy nodes; one that hangs holds each crawl open for 700 ms, in which a test can do harm. */
+const nodeCount = 6;
+
+/** Healthy nodes that know each other. */
 async function open(prepare?: (tableFolder: string) => Promise<void>): Promise<GatewayOnDevnet> {
   return await bench.open({
-    devnet: { nodes: 7, shape: "mesh", seed: 2, faults: { hang: 1 } },
+    devnet: { nodes: nodeCount, shape: "mesh", seed: 2 },
     prepare: async (baseDir, devnet) => {
       const folder = dirname(tablePathOf({ baseDir }));
       await mkdir(folder, { recursive: true });
@@ -40,17 +43,39 @@ async function open(prepare?: (tableFolder: string) => Promise<void>): Promise<G
   });
 }
 
-/** Crawls, does something to the file once all but the hanging node have answered, and reads on to the end. */
+/** One more node: it keeps each crawl open that asks it, until it is let go. Then it hangs up. */
+async function aHold(): Promise<{ readonly address: string; letGo(): void }> {
+  let isOver = false;
+  const node = await bench.rawNode((socket) => {
+    if (isOver) socket.destroy();
+  });
+  const letGo = (): void => {
+    isOver = true;
+    node.hangUp();
+  };
+  return { address: `127.0.0.1:${String(node.port)}`, letGo };
+}
+
+/** The crawl that a node keeps open. */
+const heldBy = ({ address }: { readonly address: string }): CrawlInit => ({
+  seedAddresses: [address],
+  nodeTimeout: { seconds: 30n },
+});
+
+/** Crawls, does something to the file once all the others have answered, and reads on to the end. */
 async function crawlAnd(
   gateway: GatewayOnDevnet,
   disturb: () => unknown,
 ): Promise<{ events: UpdateIpTableResponse[]; error: ConnectError | undefined }> {
   const events: UpdateIpTableResponse[] = [];
+  const hold = await aHold();
   let probedCount = 0;
   try {
-    for await (const event of remote(gateway).updateIpTable({ nodeTimeout: { nanos: 700_000_000 } })) {
+    for await (const event of remote(gateway).updateIpTable(heldBy(hold))) {
       events.push(event);
-      if (event.event.case === "nodeProbed" && ++probedCount === 6) await disturb();
+      if (event.event.case !== "nodeProbed" || ++probedCount < nodeCount) continue;
+      await disturb();
+      hold.letGo();
     }
     return { events, error: undefined };
   } catch (error) {
@@ -58,8 +83,7 @@ async function crawlAnd(
   }
 }
 
-const healthyOf = ({ devnet }: GatewayOnDevnet): string[] =>
-  devnet.nodes.flatMap(({ address, fault }) => (fault === undefined ? [address] : []));
+const addressesOf = ({ devnet }: GatewayOnDevnet): string[] => devnet.nodes.map(({ address }) => address);
 
 async function listedBy(gateway: GatewayOnDevnet): Promise<string[]> {
   const { nodes } = await remote(gateway).listNodes({});
@@ -84,7 +108,8 @@ describe("a table file that others write during a crawl", () => {
     const path = tablePathOf(gateway);
     const client = remote(gateway);
     const theirs: string[] = [];
-    for await (const { event } of client.updateIpTable({ nodeTimeout: { nanos: 500_000_000 } })) {
+    const hold = await aHold();
+    for await (const { event } of client.updateIpTable(heldBy(hold))) {
       if (event.case !== "nodeProbed") continue;
       // In place and without a lock, as P2PRC does it.
       const rows = JSON.parse(await readFile(path, "utf8")) as { ip_address: object[] };
@@ -92,11 +117,12 @@ describe("a table file that others write during a crawl", () => {
       theirs.push(`127.8.8.8:${port}`);
       rows.ip_address.push({ Name: "theirs", IPV4: "127.8.8.8", IPV6: "", ServerPort: port, Custom: 1 });
       writeFileSync(path, JSON.stringify(rows));
+      if (theirs.length === nodeCount) hold.letGo();
     }
     const rows = await tableRows(gateway);
-    expect(rows.map(addressOfRow).sort()).toEqual([...healthyOf(gateway), ...theirs].sort());
+    expect(rows.map(addressOfRow).sort()).toEqual([...addressesOf(gateway), ...theirs].sort());
     expect(rows.filter(({ Name }) => Name === "theirs").every(({ Custom }) => Custom === 1)).toBe(true);
-    expect(await listedBy(gateway)).toEqual([...healthyOf(gateway), ...theirs].sort());
+    expect(await listedBy(gateway)).toEqual([...addressesOf(gateway), ...theirs].sort());
   });
 
   it("is left broken where they broke it; repaired, it gets what the crawl had learnt", async () => {
@@ -111,10 +137,10 @@ describe("a table file that others write during a crawl", () => {
     );
     expect(await readFile(path, "utf8")).toBe(half);
     await writeFile(path, whole);
-    expect(await listedBy(gateway)).toEqual(expect.arrayContaining(healthyOf(gateway)));
+    expect(await listedBy(gateway)).toEqual(expect.arrayContaining(addressesOf(gateway)));
     await remote(gateway).addNode({ address: "127.9.9.9:4000" });
     expect((await tableRows(gateway)).map(addressOfRow).sort()).toEqual(
-      [...healthyOf(gateway), "127.9.9.9:4000"].sort(),
+      [...addressesOf(gateway), "127.9.9.9:4000"].sort(),
     );
   });
 });
@@ -128,13 +154,13 @@ async function expectRecovery(
   try {
     expectFailure(await crawlAnd(gateway, harm.hinder), harm.code, harm.reason);
     expect(await readFile(tablePathOf(gateway), "utf8")).toBe(before);
-    expect(await listedBy(gateway)).toEqual(healthyOf(gateway).sort());
+    expect(await listedBy(gateway)).toEqual(addressesOf(gateway).sort());
   } finally {
     await harm.unhinder();
   }
-  const events = await crawl(remote(gateway), { nodeTimeout: { nanos: 500_000_000 } });
-  expect(summaryOf(events).activeCount).toBe(6);
-  expect((await tableRows(gateway)).map(addressOfRow).sort()).toEqual(healthyOf(gateway).sort());
+  const events = await crawl(remote(gateway));
+  expect(summaryOf(events).activeCount).toBe(nodeCount);
+  expect((await tableRows(gateway)).map(addressOfRow).sort()).toEqual(addressesOf(gateway).sort());
 }
 
 const isRoot = process.getuid?.() === 0;
@@ -260,8 +286,8 @@ describe("a table file that cannot be written during a crawl", () => {
         "the lock is held",
       );
       const { events } = await crawlAnd(gateway, () => undefined);
-      expect(summaryOf(events).activeCount).toBe(6);
-      expect(await tableRows(gateway)).toHaveLength(6);
+      expect(summaryOf(events).activeCount).toBe(nodeCount);
+      expect(await tableRows(gateway)).toHaveLength(nodeCount);
     },
   );
 });
