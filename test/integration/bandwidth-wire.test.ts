@@ -21,6 +21,7 @@ import {
   crawl,
   type CrawlEvents,
   eventsOf,
+  eventually,
   remote,
   summaryOf,
   tableRows,
@@ -78,7 +79,7 @@ describe("a node that is measured and whose speed test has the fault", () => {
         seen.set(fault, { gateway, events, elapsedMs: performance.now() - startMs });
       }),
     );
-  }, 60_000);
+  }, 120_000);
   afterAll(() => crawls.release());
 
   it.each(faults)(
@@ -110,8 +111,8 @@ describe("a node that is measured and whose speed test has the fault", () => {
         unreachable: [],
         endReason: CrawlCompleted_EndReason.FINISHED,
       });
-      // 3 s for bytes to flow, 5 s for the answer, and what a busy machine takes.
-      expect(elapsedMs).toBeLessThan(20_000);
+      // 3 s for bytes to flow, 5 s for the answer, and what a busy machine takes: not all the time that was given.
+      expect(elapsedMs).toBeLessThan(50_000);
       const row = (await tableRows(gateway)).find((each) => addressOfRow(each) === faulty!.address);
       expect(row?.[isDownload ? "Download" : "Upload"]).toBe(0);
     },
@@ -206,13 +207,14 @@ describe("what a measurement uses", () => {
     const maxBytes = 2 * mebibyte;
     const bandwidth = { ...measure, maxBytesPerNode: BigInt(maxBytes) };
     await crawl(remote(gateway), { seedAddresses: [...entryAddresses], bandwidth });
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    // A download is recorded when it is over for the node, which is a moment after it was left.
+    await eventually(() => ledger.count({ path: "/50" }) >= nodes.length, "the downloads are over");
     for (const { address } of nodes) {
       const [down, ...others] = ledger.matching({ node: address, path: "/50" });
       expect(others).toEqual([]);
       expect(down?.sentBytes).toBeGreaterThanOrEqual(maxBytes);
       // What the systems on the way hold of a file 25 times as long.
-      expect(down?.sentBytes).toBeLessThan(maxBytes + 8 * mebibyte);
+      expect(down?.sentBytes).toBeLessThan(maxBytes + 16 * mebibyte);
       const ups = ledger.matching({ node: address, path: "/upload" });
       expect(ups.map(({ partBytes }) => partBytes)).toEqual([maxBytes]);
     }
@@ -306,8 +308,7 @@ describe("the memory of a gateway that measures", () => {
       const before = residentBytes(pid);
       let most = before;
       const watch = setInterval(() => (most = Math.max(most, residentBytes(pid))), 10);
-      const events = await measured(64 * mebibyte);
-      clearInterval(watch);
+      const events = await measured(64 * mebibyte).finally(() => clearInterval(watch));
       expect(eventsOf(events, "nodeFailed")).toEqual([]);
       process.stdout.write(
         `memory of a gateway that measures: ${((most - before) / mebibyte).toFixed(1)} MiB more\n`,

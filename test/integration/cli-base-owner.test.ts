@@ -12,6 +12,8 @@ const bench = new CliBench();
 afterEach(() => bench.release());
 
 const taken = () => Promise.resolve("taken");
+/** Less than the 3 s after which a lock is broken whose owner lives. */
+const atOnceMs = 2_500;
 
 /** A folder with a lock in it. */
 async function lockedFolder(content: string, ageMs = 0): Promise<{ socketPath: string; lockPath: string }> {
@@ -86,7 +88,7 @@ class Taker {
 describe("a lock that was left behind", () => {
   it("is broken at once when its owner is dead", async () => {
     const { socketPath } = await lockedFolder(String(await deadPid()));
-    expect(await timeToTake(socketPath)).toBeLessThan(1_000);
+    expect(await timeToTake(socketPath)).toBeLessThan(atOnceMs);
     expect(readdirSync(dirname(socketPath))).toEqual([]);
   });
 
@@ -94,7 +96,7 @@ describe("a lock that was left behind", () => {
     "is broken at once when it is old, whatever it says: %j",
     async (content) => {
       const { socketPath } = await lockedFolder(content, 60_000);
-      expect(await timeToTake(socketPath)).toBeLessThan(1_000);
+      expect(await timeToTake(socketPath)).toBeLessThan(atOnceMs);
       expect(readdirSync(dirname(socketPath))).toEqual([]);
     },
   );
@@ -117,7 +119,7 @@ describe("a lock that was left behind", () => {
     owner.child.kill("SIGKILL");
     await once(owner.child, "exit");
     expect(existsSync(`${socketPath}.lock`)).toBe(true);
-    expect(await timeToTake(socketPath)).toBeLessThan(1_000);
+    expect(await timeToTake(socketPath)).toBeLessThan(atOnceMs);
   });
 });
 
@@ -167,7 +169,7 @@ describe("a lock that is held", () => {
       ]);
       expect(readdirSync(dirname(socketPath))).toEqual(["s"]);
     }
-  }, 60_000);
+  }, 180_000);
 });
 
 it("names the socket of the owner that serves", async () => {
@@ -178,5 +180,5 @@ it("names the socket of the owner that serves", async () => {
   await expect(takeBaseFolder(socketPath, taken)).rejects.toThrow(BaseFolderTakenError);
   owner.child.kill("SIGKILL");
   await once(owner.child, "exit");
-  expect(await timeToTake(socketPath)).toBeLessThan(1_000);
+  expect(await timeToTake(socketPath)).toBeLessThan(atOnceMs);
 });

@@ -98,7 +98,7 @@ describe("the original's flags for containers and groups", () => {
     const [host = ""] = nodes[1]!.split(":");
     expect((await run(base, "--rm", host, "--id", second.ID)).out).toBe("success\nSuccess\n");
     expect(read(await run(base, "--tc"))).toEqual({ TrackContainer: [] });
-  }, 30_000);
+  }, 120_000);
 
   it("remove a container that is not tracked here, as the original does, and print what the node said", async () => {
     const id = await touch(await bench.folder(), nodes[0]!);
@@ -178,7 +178,7 @@ describe("the original's flags for containers and groups", () => {
     await fails("GROUP_NOT_FOUND", "--group", "grp0", "--id", id);
     await fails("CONTAINER_NOT_TRACKED", "--group", "grp0", "--id", "nobodyKnowsIt");
     expect(idsOf(readTracked(await run(base, "--tc")))).toEqual([id]);
-  }, 30_000);
+  }, 120_000);
 
   it("ask for the name of a container where several nodes have one of that id", async () => {
     const base = await bench.folder();

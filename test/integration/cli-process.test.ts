@@ -82,7 +82,7 @@ describe("commands at the same time", () => {
     expect(nodesOf((await runCli(["--ls"], { cwd: base })).out).sort()).toEqual(addresses);
     const left = await readdir(join(base, ".p2prc"));
     expect(left.filter((name) => name.startsWith("gateway"))).toEqual([]);
-  }, 60_000);
+  }, 120_000);
 });
 
 describe("containers, from one process to the next", () => {
@@ -124,7 +124,7 @@ describe("containers, from one process to the next", () => {
     const tracked = JSON.parse((await run("--tc")).out) as { TrackContainer: { ID: string }[] };
     expect(tracked.TrackContainer.map(({ ID }) => ID)).toEqual([kept]);
     expect(JSON.parse((await run("--group", group)).out)).toEqual({ ID: group, TrackContainer: [] });
-  }, 60_000);
+  }, 120_000);
 });
 
 describe("a creation that somebody interrupts", () => {
@@ -157,7 +157,7 @@ describe("p2prc devnet", () => {
     const devnet = bench.start(["devnet", "--nodes", "8", "--seed", "7", "--faults", "hang=1"], cwd);
     const [, flags] = await devnet.until(/p2prc crawl --base "\$\(mktemp -d\)" (.*)\n/);
     const argv = ["crawl", ...flags!.split(" ")];
-    const crawl = bench.start([...argv, "--node-timeout", "500ms"], await bench.folder());
+    const crawl = bench.start([...argv, "--node-timeout", "5s"], await bench.folder());
     const { code, out } = await crawl.ended;
     expect([code, out.match(/ active /g)?.length]).toEqual([0, 7]);
     const endless = bench.start([...argv, "--node-timeout", "60s"], await bench.folder());
@@ -185,7 +185,7 @@ describe("p2prc demo", () => {
     expect(out + err).not.toContain("password");
     expect(out).toContain('grpcurl -plaintext -d \'{"maxHops":3,');
     expect(await readdir(temporary)).toEqual([]);
-  }, 30_000);
+  }, 120_000);
 
   it("keeps the gateway on request, and the lines it shows repeat it", async () => {
     const demo = bench.start(["demo", "--keep"], await bench.folder());
@@ -196,7 +196,7 @@ describe("p2prc demo", () => {
     }
     demo.child.kill("SIGINT");
     expect((await demo.ended).code).toBe(0);
-  }, 30_000);
+  }, 120_000);
 });
 
 it("ends quietly when the reader of its output goes away", async () => {

@@ -7,7 +7,7 @@ import { at, ContainerBench, eventually, type OpenBench } from "../support/conta
 const benches = new ContainerBench();
 let bench: OpenBench;
 /** How long the node builds, in milliseconds. */
-const buildMs = 900;
+const buildMs = 1_500;
 
 beforeAll(async () => {
   bench = await benches.open({
@@ -102,12 +102,17 @@ describe("a caller who leaves", () => {
   });
 
   it("by a deadline shorter than the node is told so, and its container goes again", async () => {
-    const call = bench.api.createContainer(orderOf("deadline:1"), { timeoutMs: buildMs / 3 });
-    const error = ConnectError.from(await call.catch((failure: unknown) => failure));
-    expect(error.code).toBe(Code.DeadlineExceeded);
+    // On a busy machine a deadline may come before the node is asked: again, then.
+    let baseImage = "";
+    for (let tries = 1; createOf(baseImage).length === 0; tries += 1) {
+      baseImage = `deadline:${String(tries)}`;
+      const call = bench.api.createContainer(orderOf(baseImage), { timeoutMs: buildMs / 3 });
+      const error = ConnectError.from(await call.catch((failure: unknown) => failure));
+      expect(error.code).toBe(Code.DeadlineExceeded);
+    }
     await quiet();
-    await eventually(async () => expect(createOf("deadline:1")[0]?.removedAt).toBeDefined());
-    await eventually(async () => expect(await trackedIds()).not.toContain(createOf("deadline:1")[0]?.id));
+    await eventually(async () => expect(createOf(baseImage)[0]?.removedAt).toBeDefined());
+    await eventually(async () => expect(await trackedIds()).not.toContain(createOf(baseImage)[0]?.id));
   });
 
   it("while the removal of its container fails leaves it tracked", async () => {

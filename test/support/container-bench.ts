@@ -119,9 +119,9 @@ export async function failureOf(call: Promise<unknown>): Promise<Failure> {
 
 type IncomingDetail = Extract<ConnectError["details"][number], { type: string }>;
 
-/** Tries until an assertion holds. @throws its last failure after 10 s */
+/** Tries until an assertion holds. @throws its last failure after 30 s */
 export async function eventually(assertion: () => Promise<unknown>): Promise<void> {
-  const deadlineMs = performance.now() + 10_000;
+  const deadlineMs = performance.now() + 30_000;
   for (;;) {
     try {
       await assertion();

@@ -37,6 +37,8 @@ export async function openGatewayOnDevnet(options: GatewayOnDevnetOptions = {}):
     base: baseDir,
     allowCidr: ["127.0.0.0/8"],
     publicIp: "off",
+    // Looks would show containers as UNREACHABLE after a while, and commit: no test is to depend on how long it takes.
+    lookInterval: "0",
     ...options.flags,
   };
   const config = loadConfig({ flags, env: options.env ?? {}, cwd: baseDir });
@@ -50,7 +52,7 @@ export async function openGatewayOnDevnet(options: GatewayOnDevnetOptions = {}):
     async close() {
       await app.close();
       await devnet.close();
-      await rm(baseDir, { recursive: true, force: true });
+      await rm(baseDir, { recursive: true, force: true, maxRetries: 10 });
     },
   };
 }

@@ -159,8 +159,8 @@ export function envelope(message: Uint8Array = new Uint8Array()): Buffer {
   return Buffer.concat([head, message]);
 }
 
-/** Resolves when the promise does; fails when that takes longer than any limit a test sets. */
-export async function soon<T>(promise: Promise<T>, what: string, limitMs = 5_000): Promise<T> {
+/** Resolves when the promise does; fails when that takes longer than any limit a test sets, and before those that it leaves. */
+export async function soon<T>(promise: Promise<T>, what: string, limitMs = 9_000): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`still waiting: ${what}`)), limitMs);

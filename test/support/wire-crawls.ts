@@ -135,7 +135,7 @@ export async function writeTable(
 export async function eventually(
   isTrue: () => boolean | Promise<boolean>,
   what = "it",
-  limitMs = 5_000,
+  limitMs = 30_000,
 ): Promise<number> {
   const startMs = performance.now();
   while (!(await isTrue())) {
