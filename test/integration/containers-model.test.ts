@@ -128,5 +128,5 @@ it.each(rows)(
     });
     await fc.assert(life, { numRuns: lifeCount, endOnFailure: false });
   },
-  20_000 + runs * 500,
+  60_000 + runs * 3_000,
 );
