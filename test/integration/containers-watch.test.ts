@@ -296,6 +296,21 @@ describe("a watcher that comes back", () => {
     expect(told((await messages)[0]!)).toEqual(["REMOVED container known"]);
   });
 
+  it("with such a revision knows what came with it, and not only what it had before", async () => {
+    const store = new MemoryStore();
+    const [first, second] = [await aRoom({ store }), new Latecomer(store)];
+    const late = await aRoom({ store, viewed: second });
+    second.isHeld = true;
+    const name = await made(first);
+    const { revision } = await first.api.listContainers({});
+    const messages = until(late.api.watch({ startRevision: revision }), () => true);
+    await settle();
+    await first.api.createGroup({ containers: [name] });
+    await settle();
+    second.release();
+    expect(told((await messages)[0]!)).toEqual(["MODIFIED container known", "ADDED group new"]);
+  });
+
   it("after the history was trimmed is told so, and where the history begins", async () => {
     const room = await aRoomOnDisk(6);
     const { revision } = await room.api.listContainers({});

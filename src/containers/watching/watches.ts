@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { weightOf } from "../../filter/weight.js";
-import type { ChangeSet, Revision, StateStore } from "../../store/contract.js";
+import type { ChangeSet, RecordChange, Revision, StateStore } from "../../store/contract.js";
 import { StoreError } from "../../store/errors.js";
 import type { ViewUpdate } from "../../store/view.js";
 import type { Clock } from "../../system/clock.js";
@@ -162,14 +162,13 @@ export class Watches {
   ): AsyncGenerator<WatchMessage, string, undefined> {
     const { store, state } = this.#deps;
     let revision = start;
-    const past = new Overlay(state);
-    // What the state changes from now on is laid aside too.
     const ending = new AbortController();
-    const live = state.subscribe((update) => {
-      past.keepBefore(update.kind === "changed" ? update.changeSet.changes : update.changes);
-      // What was read ahead of the history may be lost, and would be waited for in vain.
-      if (update.kind === "resynced") ending.abort(compacted());
-    });
+    const subscriptions = [
+      state.subscribe(({ kind }) => {
+        // What was read ahead of the history may be lost, and would be waited for in vain.
+        if (kind === "resynced") ending.abort(compacted());
+      }),
+    ];
     const going = AbortSignal.any([signal, ending.signal]);
     try {
       await this.#reach(start, going);
@@ -177,19 +176,14 @@ export class Watches {
         this.#queues.add(queue);
         return revision;
       }
-      const beginning: ChangeSet["changes"][number][] = [];
-      const until = state.revision;
-      const seenKeys = new Set<string>();
-      for await (const { changes, revision: at } of store.changes(start, going)) {
-        for (const change of changes) {
-          if (seenKeys.has(change.key)) continue;
-          seenKeys.add(change.key);
-          beginning.push(change);
-        }
-        if (at === until) break;
-      }
-      going.throwIfAborted();
-      past.takeBack(beginning);
+      // Not before: what the state changed on its way to the start was told already, and is not to be taken back.
+      const past = new Overlay(state);
+      subscriptions.push(
+        state.subscribe((update) => {
+          past.keepBefore(update.kind === "changed" ? update.changeSet.changes : update.changes);
+        }),
+      );
+      past.takeBack(await firstChanges(store, start, state.revision, going));
       for await (const changeSet of store.changes(start, going)) {
         const before = new Overlay(past);
         const after = new Overlay(past);
@@ -212,9 +206,25 @@ export class Watches {
       going.throwIfAborted();
       return revision;
     } finally {
-      live();
+      for (const unsubscribe of subscriptions) unsubscribe();
     }
   }
+}
+
+/** What the commits from one revision to another changed, each record as it was changed first. */
+async function firstChanges(
+  store: StateStore,
+  start: Revision,
+  until: Revision,
+  signal: AbortSignal,
+): Promise<readonly RecordChange[]> {
+  const first = new Map<string, RecordChange>();
+  for await (const { changes, revision } of store.changes(start, signal)) {
+    for (const change of changes) if (!first.has(change.key)) first.set(change.key, change);
+    if (revision === until) break;
+  }
+  signal.throwIfAborted();
+  return [...first.values()];
 }
 
 function visible(changeSet: ChangeSet, before: Records, after: Records): VisibleCommit {
