@@ -32,7 +32,7 @@ export const containerLimits = {
   awayMs: 10_000,
   /** Between two heartbeats of a gateway that has creations or removals under way. */
   heartbeatMs: 5_000,
-  /** A gateway whose heartbeat stands still for so long has died: its open work is of unknown outcome. */
+  /** A gateway that has work and neither a heartbeat nor an end of it for so long has died: its outcome is unknown. */
   ownerSilenceMs: 15_000,
   /** A disk that does not answer for so long fails who waits for the gateway's SSH key. */
   keyDiskMs: 10_000,

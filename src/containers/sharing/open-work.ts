@@ -44,6 +44,7 @@ export class OpenWorkIndex {
     return [...this.#byOwner.keys()];
   }
 
+  /** The oldest first; the same object for as long as it is under way. */
   of(owner: string): readonly OpenWork[] {
     return [...(this.#byOwner.get(owner)?.values() ?? [])];
   }
@@ -55,8 +56,9 @@ export class OpenWorkIndex {
   #enter(kind: OpenWork["kind"], subject: string, owner: string | undefined): void {
     if (owner === undefined) return;
     const work = { kind, subject };
+    const key = workKey(work);
     const all = this.#byOwner.get(owner) ?? new Map<string, OpenWork>();
-    this.#byOwner.set(owner, all.set(workKey(work), work));
+    this.#byOwner.set(owner, all.has(key) ? all : all.set(key, work));
   }
 
   #leave(kind: OpenWork["kind"], subject: string, owner: string): void {

@@ -31,8 +31,8 @@ const maxUnasked = 4_096;
  * Who does what is under way, and whether they still do.
  *
  * While this gateway has work under way it rewrites its heartbeat, so that the others know; nothing is written for work
- * that is done sooner. A gateway whose heartbeat stands still has died: its work is marked as of unknown outcome, and
- * never done again. It may come back and bring the outcome all the same.
+ * that is done sooner. A gateway whose heartbeat stands still and that ends none of its work has died: its work is marked
+ * as of unknown outcome, and never done again. It may come back and bring the outcome all the same.
  *
  * Work that the state shows as ours and that nobody here does was begun by a commit whose answer was lost, before a node
  * was asked: it is taken back. Any other was over, and a state that was lost and brought back has it as it once was: its
@@ -168,9 +168,11 @@ export class Owners {
   }
 
   async #lookAt(owner: string): Promise<void> {
-    const key = keyOf.heartbeat(owner);
-    if ((await this.#silence.look(key)) < containerLimits.ownerSilenceMs) return;
+    // One that does many short things has work under way at each look, and no heartbeat: only the oldest tells.
+    const [oldest] = this.open.of(owner);
+    const silentMs = await this.#silence.look(keyOf.heartbeat(owner), oldest);
     const open = this.open.of(owner);
+    if (silentMs < containerLimits.ownerSilenceMs || open[0] !== oldest || oldest === undefined) return;
     this.#deps.logger.warn(
       { owner, count: open.length },
       "a gateway has died with work under way: its outcome is unknown",

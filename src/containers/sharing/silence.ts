@@ -4,6 +4,7 @@ import type { Clock } from "../../system/clock.js";
 /** A record as it was seen first, and when. */
 interface Sight {
   readonly revision: Revision | undefined;
+  readonly work: object | undefined;
   readonly sinceMs: number;
   readonly lookedMs: number;
 }
@@ -28,8 +29,13 @@ export class Silence {
     this.#maxGapMs = maxGapMs;
   }
 
-  /** Looks at a record. @returns for how long it has not changed, in milliseconds; 0 while the store does not answer */
-  async look(key: string): Promise<number> {
+  /**
+   * Looks at a record.
+   *
+   * @param work what its writer is at; once that is another one, the writer lives
+   * @returns for how long nothing has changed, in milliseconds; 0 while the store does not answer
+   */
+  async look(key: string, work?: object): Promise<number> {
     let revision: Revision | undefined;
     try {
       revision = (await this.#store.get(key))?.revision;
@@ -40,9 +46,12 @@ export class Silence {
     const lookedMs = this.#clock.monotonicMs();
     const before = this.#sights.get(key);
     const isSame =
-      before !== undefined && before.revision === revision && lookedMs - before.lookedMs <= this.#maxGapMs;
+      before !== undefined &&
+      before.revision === revision &&
+      before.work === work &&
+      lookedMs - before.lookedMs <= this.#maxGapMs;
     const sinceMs = isSame ? before.sinceMs : lookedMs;
-    this.#sights.set(key, { revision, sinceMs, lookedMs });
+    this.#sights.set(key, { revision, work, sinceMs, lookedMs });
     return lookedMs - sinceMs;
   }
 

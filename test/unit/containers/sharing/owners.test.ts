@@ -118,6 +118,45 @@ describe("a gateway with work under way", () => {
   });
 });
 
+describe("a gateway that does one short thing after the other", () => {
+  const workOf = (turn: number): OpenWork => ({ kind: "intent", subject: `int${turn}` });
+
+  /** Each look of the others finds work, and never the same; nothing takes long enough for a heartbeat. */
+  async function beBusy(a: Seat, turns: number): Promise<void> {
+    for (let turn = 0; turn < turns; turn += 1) {
+      const { subject } = workOf(turn);
+      const hold = a.owners.hold(workOf(turn));
+      await write(a, pending("a", { id: subject }));
+      await a.clock.advance(heartbeatMs - 1);
+      await change(a, (draft) => draft.delete("intent", subject));
+      hold.release();
+    }
+  }
+
+  it("is not taken for dead", async () => {
+    const [a, b] = await gateways(["a", "b"]);
+    const states: (string | undefined)[] = [];
+    b!.state.subscribe((update) => {
+      if (update.kind !== "changed") return;
+      states.push(...update.changeSet.changes.map(({ value }) => value?.["state"] as string | undefined));
+    });
+    await beBusy(a!, 12);
+    expect(new Set(states)).toEqual(new Set(["PENDING", undefined]));
+  });
+
+  it("is taken for dead as late as any other, when it dies", async () => {
+    const [a, b] = await gateways(["a", "b"]);
+    await beBusy(a!, 12);
+    a!.owners.hold(theIntent);
+    await write(a!, pending("a"));
+    await a!.owners.close();
+    await b!.clock.advance(ownerSilenceMs - 1);
+    expect(intentOf(b!)?.state).toBe("PENDING");
+    await b!.clock.advance(3 * heartbeatMs);
+    expect(intentOf(b!)?.state).toBe("UNKNOWN");
+  });
+});
+
 describe("a gateway that has died", () => {
   async function dieWith(intent: IntentRecord): Promise<[Seat, Seat]> {
     const [a, b] = await gateways(["a", "b"]);
