@@ -73,7 +73,8 @@ export class RedisServer implements AsyncDisposable {
       ...this.#settings,
     };
     const words = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
-    const child = spawn(redisProgram, words, { stdio: ["ignore", "pipe", "inherit"] });
+    // Not our stderr: jest would wait for a server that a test which ran out of time has left behind.
+    const child = spawn(redisProgram, words, { stdio: ["ignore", "pipe", "pipe"] });
     this.#process = child;
     this.#exited = new Promise((resolve) => {
       child.once("exit", () => resolve());
@@ -90,11 +91,12 @@ export class RedisServer implements AsyncDisposable {
         ),
       );
       child.once("exit", () => reject(new Error(`redis-server did not start:\n${log}`)));
-      child.stdout.setEncoding("utf8");
-      child.stdout.on("data", (text: string) => {
-        log = (log + text).slice(-4_000);
-        if (log.includes(ready)) resolve();
-      });
+      for (const output of [child.stdout, child.stderr]) {
+        output.setEncoding("utf8").on("data", (text: string) => {
+          log = (log + text).slice(-4_000);
+          if (log.includes(ready)) resolve();
+        });
+      }
     });
   }
 
