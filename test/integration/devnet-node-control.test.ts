@@ -14,7 +14,9 @@ afterEach(async () => {
 });
 
 async function aDevnet(options: Partial<DevnetOptions> = {}): Promise<Devnet> {
-  const devnet = await openDevnet({ nodes: 2, dialects: ["2026-01"], ...options });
+  // An address unlike that of any other test: nobody takes the port of a node that is down.
+  const place = { firstAddress: "127.0.95.1" };
+  const devnet = await openDevnet({ nodes: 2, dialects: ["2026-01"], ...place, ...options });
   opened.push(devnet);
   return devnet;
 }
