@@ -1,7 +1,6 @@
 /** docker-compose.yml with nodes beside it, on the Docker Engine of end-to-end tests. */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -10,6 +9,7 @@ import { projectDir, requireTool } from "../e2e/foreign-tools.js";
 import type { ContainerLedger } from "../../src/devnet/container-ledger.js";
 import { readContainerLedger } from "../../src/devnet/ledger.js";
 import { requireEngineSocket } from "./docker-engine.js";
+import { freePort } from "./free-port.js";
 
 const run = promisify(execFile);
 
@@ -40,7 +40,7 @@ export class ComposeProject {
   static async open(): Promise<ComposeProject> {
     requireEngineSocket("test:compose");
     const name = process.env["P2PRC_PROOF_PROJECT"] ?? `p2prcproof${String(process.pid)}`;
-    return new ComposeProject(await findCompose(), name, await freePorts());
+    return new ComposeProject(await findCompose(), name, [await freePort(), await freePort()]);
   }
 
   async compose(...args: readonly string[]): Promise<string> {
@@ -169,18 +169,4 @@ async function findCompose(): Promise<readonly string[]> {
     () => ["docker", "compose"],
     () => ["docker-compose"],
   );
-}
-
-async function freePorts(): Promise<readonly [number, number]> {
-  const servers = [createServer(), createServer()] as const;
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve) => {
-          server.listen(0, "127.0.0.1", () => resolve((server.address() as { port: number }).port));
-        }),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return [ports[0] ?? 0, ports[1] ?? 0];
 }
