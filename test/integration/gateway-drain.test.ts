@@ -1,8 +1,9 @@
-import { getEventListeners, once } from "node:events";
+import { EventEmitter, getEventListeners, once } from "node:events";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { createClient } from "@connectrpc/connect";
 import { ClientService } from "../../src/gen/p2prc/client/v1/client_service_pb.js";
-import { type ClientKind, GatewayBench, LIST_NODES, soon } from "../support/gateway.js";
+import { eventually } from "../support/container-bench.js";
+import { abortOf, type ClientKind, GatewayBench, LIST_NODES, soon } from "../support/gateway.js";
 
 const bench = new GatewayBench();
 afterEach(() => bench.release());
@@ -21,7 +22,7 @@ describe.each(kinds)("closing with a $protocol stream under way over HTTP/$httpV
       service: {
         async *updateIpTable() {
           yield { sequence: 1n };
-          await once(gateway.shutdownSignal, "abort");
+          await abortOf(gateway.shutdownSignal);
           yield { sequence: 2n };
         },
       },
@@ -80,10 +81,13 @@ describe("closing", () => {
   });
 
   it("lets a busy connection have its answer, takes no further call on it, and accepts no new connection", async () => {
+    const calls = new EventEmitter();
+    const isBusy = once(calls, "taken");
     const gateway: Awaited<ReturnType<GatewayBench["open"]>> = await bench.open({
       service: {
         listNodes: async () => {
-          await once(gateway.shutdownSignal, "abort");
+          calls.emit("taken");
+          await abortOf(gateway.shutdownSignal);
           return { nextPageToken: "done" };
         },
       },
@@ -91,10 +95,9 @@ describe("closing", () => {
     const call = `POST ${LIST_NODES} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`;
     const client = await bench.raw(gateway.port);
     client.socket.write(call);
-    await new Promise<void>((resolve) => client.socket.write("", () => resolve()));
     // The first answer comes as the drain begins; the second call is already under way to us.
     gateway.shutdownSignal.addEventListener("abort", () => client.socket.write(call));
-    await untilBusy(gateway.port);
+    await soon(isBusy, "the first call");
     const closing = gateway.close(LONG_MS);
 
     await expect(bench.raw(gateway.port)).rejects.toMatchObject({ code: "ECONNREFUSED" });
@@ -104,17 +107,20 @@ describe("closing", () => {
   });
 
   it("leaves calls under way alone: their signal tells of the caller, not of the shutdown", async () => {
+    const calls = new EventEmitter();
+    const isBusy = once(calls, "taken");
     const gateway: Awaited<ReturnType<GatewayBench["open"]>> = await bench.open({
       service: {
         listNodes: async (_, { signal }) => {
-          await once(gateway.shutdownSignal, "abort");
+          calls.emit("taken");
+          await abortOf(gateway.shutdownSignal);
           return { nextPageToken: signal.aborted ? "aborted" : "left alone" };
         },
       },
     });
     const client = createClient(ClientService, bench.grpc(gateway.url));
     const call = client.listNodes({});
-    await untilBusy(gateway.port);
+    await soon(isBusy, "the call");
     void gateway.close(LONG_MS);
 
     expect(await call).toMatchObject({ nextPageToken: "left alone" });
@@ -130,14 +136,24 @@ describe("closing", () => {
       ({ description }) => description === "events.maxEventTargetListeners",
     );
     expect(Reflect.get(gateway.shutdownSignal, maximum!)).toBe(0);
-    expect(getEventListeners(gateway.shutdownSignal, "abort")).toEqual([]);
+    // The gateway lets go of a call when its own end of it is closed.
+    await eventually(() => {
+      expect(getEventListeners(gateway.shutdownSignal, "abort")).toEqual([]);
+      return Promise.resolve();
+    });
   });
 
   it("ends once: a second close gives the same end, and a shorter grace shortens it", async () => {
-    const gateway = await bench.open({ service: { listNodes: () => new Promise(() => undefined) } });
+    const calls = new EventEmitter();
+    const isBusy = once(calls, "taken");
+    const listNodes = (): Promise<never> => {
+      calls.emit("taken");
+      return new Promise(() => undefined);
+    };
+    const gateway = await bench.open({ service: { listNodes } });
     const client = createClient(ClientService, bench.grpc(gateway.url));
     const call = client.listNodes({}).catch((error: unknown) => error);
-    await untilBusy(gateway.port);
+    await soon(isBusy, "the call");
     const first = gateway.close(LONG_MS);
     const second = gateway.close(50);
 
@@ -147,11 +163,3 @@ describe("closing", () => {
     expect(await call).toMatchObject({ name: "ConnectError" });
   });
 });
-
-/** Asks something that is answered after what others have sent before has been taken up. */
-async function untilBusy(port: number): Promise<void> {
-  for (let round = 0; round < 3; round += 1) {
-    const response = await fetch(`http://127.0.0.1:${port}/nothing`, { headers: { connection: "close" } });
-    await response.text();
-  }
-}

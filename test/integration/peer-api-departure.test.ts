@@ -34,6 +34,8 @@ async function failureOf(call: Promise<unknown>): Promise<PeerError> {
 const order = { portCount: 0, gpu: false, image: "", baseImage: "", sshPublicKey: "k" };
 const form = buildTableForm([aRow()]);
 const maxBytes = 1024 * 1024;
+/** A short limit, and longer than a busy machine takes to send a request. */
+const shortMs = 500;
 
 type Call = (api: PeerApi, address: PeerAddress, options: CallOptions) => Promise<unknown>;
 const calls: [string, Call][] = [
@@ -73,16 +75,18 @@ describe.each(calls)("a failed %s", (_, call) => {
   });
 
   it("may have been heard when its time is over after that", async () => {
-    const node = await aNode(() => undefined);
-    const error = await failureOf(call(anApi(), node.address, { timeoutMs: 200 }));
+    let take: () => void;
+    const taken = new Promise<void>((resolve) => (take = resolve));
+    const node = await aNode(() => take());
+    const error = await failureOf(call(anApi(), node.address, { timeoutMs: shortMs }));
     expect(error).toMatchObject({ failure: "TIMEOUT", wasSent: true });
-    expect(node.receivedBytes).toBeGreaterThan(0);
+    await taken;
   });
 
   it("may have been heard when its caller leaves after that", async () => {
-    const node = await aNode(() => undefined);
-    const signal = AbortSignal.timeout(200);
-    expect(await failureOf(call(anApi(), node.address, { signal }))).toMatchObject({
+    const leaving = new AbortController();
+    const node = await aNode(() => leaving.abort());
+    expect(await failureOf(call(anApi(), node.address, { signal: leaving.signal }))).toMatchObject({
       failure: "CANCELED",
       wasSent: true,
     });
@@ -121,7 +125,7 @@ describe("a kept connection", () => {
     });
     const api = anApi();
     await api.specs(node.address);
-    expect(await failureOf(api.specs(node.address, { timeoutMs: 100 }))).toMatchObject({
+    expect(await failureOf(api.specs(node.address, { timeoutMs: shortMs }))).toMatchObject({
       failure: "TIMEOUT",
       wasSent: true,
     });

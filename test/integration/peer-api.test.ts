@@ -16,7 +16,17 @@ import { NodeSockets } from "../../src/peer-api/sockets.js";
 import { buildTableForm } from "../../src/peer-api/table-form.js";
 import { soon } from "../support/gateway.js";
 import { aRow } from "../support/peers.js";
-import { type Answer, byPath, drips, floods, RawNode, sends, someInfo, writes } from "../support/raw-node.js";
+import {
+  type Answer,
+  byPath,
+  closedAddress,
+  drips,
+  floods,
+  RawNode,
+  sends,
+  someInfo,
+  writes,
+} from "../support/raw-node.js";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -47,6 +57,8 @@ async function failureOf(call: Promise<unknown>): Promise<PeerError & { afterMs:
   throw new Error("the call did not fail");
 }
 
+/** Its first part is longer than a name's may be: known without a server of names, which may be slow to answer. */
+const noSuchName = `${"x".repeat(64)}.invalid`;
 const form = buildTableForm([aRow()]);
 const head = (lines = ""): string => `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n${lines}\r\n`;
 const chunked = head("Transfer-Encoding: chunked\r\n");
@@ -149,7 +161,7 @@ describe.each(routes)("the route $name", ({ path, limit, body, call, name }) => 
     const error = await failureOf(call(anApi(), node.address, { timeoutMs: 200 }));
     expect(error.failure).toBe("TIMEOUT");
     expect(error.afterMs).toBeGreaterThan(150);
-    expect(error.afterMs).toBeLessThan(2_500);
+    expect(error.afterMs).toBeLessThan(limit.timeoutMs);
     await node.whenLeft();
   });
 
@@ -234,16 +246,12 @@ describe.each(routes)("the route $name", ({ path, limit, body, call, name }) => 
     const node = await aNode(answer);
     const error = await failureOf(call(anApi(), node.address));
     expect(error.failure).toBe(failure);
-    expect(error.afterMs).toBeLessThan(2_500);
+    expect(error.afterMs).toBeLessThan(limit.timeoutMs);
     expect(node.requests).toHaveLength(1);
   });
 
   it("fails without having sent anything when nobody listens", async () => {
-    const node = await aNode(sends(body));
-    const { address } = node;
-    await node.close();
-    cleanups.pop();
-    expect(await failureOf(call(anApi(), address))).toMatchObject({
+    expect(await failureOf(call(anApi(), closedAddress))).toMatchObject({
       failure: "CONNECTION_REFUSED",
       wasSent: false,
     });
@@ -295,9 +303,14 @@ describe.each(routes)("the route $name", ({ path, limit, body, call, name }) => 
 
   it("is not silent while a node drips", async () => {
     const node = await aNode(drips(head("Content-Length: 4000\r\n"), " ", 10));
+    const leaving = new AbortController();
     let signs = 0;
-    await failureOf(call(anApi(), node.address, { timeoutMs: 300, onActivity: () => void (signs += 1) }));
-    expect(signs).toBeGreaterThan(5);
+    const onActivity = (): void => {
+      signs += 1;
+      if (signs === 6) leaving.abort();
+    };
+    const error = await failureOf(call(anApi(), node.address, { signal: leaving.signal, onActivity }));
+    expect(error.failure).toBe("CANCELED");
   });
 
   it("sends nothing to an address that is forbidden", async () => {
@@ -330,7 +343,7 @@ describe.each(routes)("the route $name", ({ path, limit, body, call, name }) => 
   });
 
   it("names a failed resolution", async () => {
-    const error = await failureOf(call(anApi(), { host: "no-such-name.invalid", port: 1 }));
+    const error = await failureOf(call(anApi(), { host: noSuchName, port: 1 }));
     expect(error).toMatchObject({ failure: "DNS", wasSent: false });
   });
 
@@ -398,12 +411,16 @@ describe("the sockets to one node", () => {
   it.each(["probe", "specs"] as const)(
     "leave a %s that waits for one of them its own time limit",
     async (method) => {
-      const node = await aNode(() => undefined);
+      let takeBoth: () => void;
+      const bothTaken = new Promise<void>((resolve) => (takeBoth = resolve));
+      const node = await aNode(() => node.requests.length === 2 && takeBoth());
       const api = anApi();
-      const holding = [api.specs(node.address), api.specs(node.address)].map(failureOf);
+      const held = { timeoutMs: 60_000 };
+      const holding = [api.specs(node.address, held), api.specs(node.address, held)].map(failureOf);
+      await bothTaken;
       const error = await failureOf(api[method](node.address, { timeoutMs: 100 }));
       expect(error.failure).toBe("TIMEOUT");
-      expect(error.afterMs).toBeLessThan(1_000);
+      expect(error.afterMs).toBeLessThan(30_000);
       api.close();
       await Promise.all(holding);
       expect(node.requests).toHaveLength(2);
@@ -548,22 +565,23 @@ describe("the sockets to one node", () => {
 
 describe("a probe", () => {
   it("makes three round trips, one after the other, and takes the best", async () => {
-    const delaysMs = [60, 20, 40];
+    const delaysMs = [600, 20, 300];
     const node = await aNode((socket, seen) => {
       setTimeout(() => sends(someInfo)(socket, seen), delaysMs[node.requests.length - 1]);
     });
     const { latencyNs, jitterNs, sampleCount } = await anApi().probe(node.address);
     expect(sampleCount).toBe(3);
     expect(latencyNs).toBeGreaterThanOrEqual(9.5e6);
-    expect(latencyNs).toBeLessThan(30e6);
-    expect(jitterNs).toBeGreaterThan(15e6);
+    // Half of what each of the others takes is more.
+    expect(latencyNs).toBeLessThan(150e6);
+    expect(jitterNs).toBeGreaterThan(150e6);
   });
 
   it("counts what was measured when its time is over, and says how much", async () => {
     const node = await aNode((socket, seen) => {
       if (node.requests.length <= 2) sends(someInfo)(socket, seen);
     });
-    expect(await anApi().probe(node.address, { timeoutMs: 250 })).toMatchObject({
+    expect(await anApi().probe(node.address, { timeoutMs: 1_000 })).toMatchObject({
       sampleCount: 2,
       specs: { hostname: "a" },
     });
@@ -574,7 +592,7 @@ describe("a probe", () => {
     const node = await aNode((socket, seen) => {
       if (node.requests.length <= 1) sends(someInfo)(socket, seen);
     });
-    const measured = await anApi().probe(node.address, { timeoutMs: 250 });
+    const measured = await anApi().probe(node.address, { timeoutMs: 1_000 });
     expect(measured.sampleCount).toBe(1);
     expect(measured).not.toHaveProperty("jitterNs");
   });
@@ -681,7 +699,8 @@ describe("the own public address", () => {
     const error = await failureOf(fetchPublicAddress(`http://127.0.0.1:${node.port}/`));
     expect(error.failure).toBe("TIMEOUT");
     expect(error.afterMs).toBeGreaterThan(2_900);
-    expect(error.afterMs).toBeLessThan(3_900);
+    // On the routes of nodes it would be ten at least.
+    expect(error.afterMs).toBeLessThan(9_000);
     await node.whenLeft();
   });
 
@@ -729,7 +748,7 @@ CLqU/apksha150uwYr5JRnWqNHGb1euGpcFJFRrRxWkqwXxyfrz5bUbT
     const { url, left } = await aTlsService();
     expect(await fetchPublicAddress(url, { certificateAuthorities: certificate })).toBe("45.0.0.1");
     expect(Object.keys(globalHttpsAgent.freeSockets)).toEqual([]);
-    await soon(left, "the end of the connection", 1_000);
+    await soon(left, "the end of the connection");
   });
 
   it("is not read from who cannot prove its name", async () => {
@@ -744,7 +763,7 @@ describe("a name", () => {
   });
 
   it("that does not exist is a failure of DNS", async () => {
-    expect((await failureOf(resolveName("no-such-name.invalid"))).failure).toBe("DNS");
+    expect((await failureOf(resolveName(noSuchName))).failure).toBe("DNS");
   });
 });
 

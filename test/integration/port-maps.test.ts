@@ -161,7 +161,7 @@ describe("MapPort", () => {
   });
 
   it("waits for a node's answer when the gateway stops, and begins nothing new", async () => {
-    const { api, nodes, devnet, app } = await benches.open({ devnet: { slowDelayMs: 500 } });
+    const { api, nodes, devnet, app } = await benches.open({ devnet: { slowDelayMs: 3_000 } });
     devnet.node(0).setFault("slow-map");
     const underWay = api.mapPort({ ...ofNode(nodes[0]!), port: 22 });
     await whenAsked(devnet, 1);

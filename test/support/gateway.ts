@@ -122,6 +122,11 @@ export class RawClient {
   }
 }
 
+/** Resolves when a signal is aborted, or has been. */
+export async function abortOf(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, "abort");
+}
+
 const tinyService: Partial<ServiceImpl<typeof ClientService>> = {
   listNodes: ({ pageToken }) => ({ nextPageToken: `after ${pageToken}` }),
   async *updateIpTable() {

@@ -13,6 +13,9 @@ export interface SeenRequest {
   readonly connection: number;
 }
 
+/** Where nobody listens: a port that was free just now may be another program's by the time that it is called. */
+export const closedAddress: PeerAddress = { host: "127.0.0.1", port: 1 };
+
 /** Writes the answer to one request, byte for byte. */
 export type Answer = (socket: Socket, request: SeenRequest) => void;
 
