@@ -175,5 +175,6 @@ describe.each(backends)("$name store", ({ create }) => {
       }),
       { numRuns: 60 },
     );
-  }, 60_000);
+    // Each commit of the embedded store waits for the disk.
+  }, 300_000);
 });

@@ -1,15 +1,12 @@
 /** A gateway of several dies, or is taken for dead, with work under way. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, describe, expect, it, jest } from "@jest/globals";
+import { afterEach, describe, expect, it } from "@jest/globals";
 import { Code } from "@connectrpc/connect";
 import { type Container, Container_State } from "../../src/gen/p2prc/client/v1/container_pb.js";
 import { type Api, at, eventually, refusal } from "../support/container-bench.js";
 import { Fleet, type MemberProcess } from "../support/fleet.js";
 import { requireOneState } from "../support/one-state.js";
-
-// A gateway is given 15 s before it is taken for dead.
-jest.setTimeout(90_000);
 
 const opened: Fleet[] = [];
 afterEach(async () => {
@@ -41,7 +38,8 @@ const kill = async ({ process }: MemberProcess): Promise<void> => {
 
 describe("a gateway that is killed while its node builds", () => {
   it("leaves a creation of unknown outcome to the other one, which never asks again", async () => {
-    const fleet = await aFleet({ devnet: { containers: { createDelayMs: 1_000 } } });
+    // Made before it is given up, and long after it is killed, however busy the machine.
+    const fleet = await aFleet({ devnet: { containers: { createDelayMs: 10_000 } } });
     const [a, b] = [await fleet.start(), await fleet.join()];
     const request = { ...at(fleet.nodes[0]!), requestId: "one" };
     const asked = a.api.createContainer(request).catch(() => undefined);
@@ -76,7 +74,7 @@ describe("a gateway that is killed while its node builds", () => {
 
 describe("a gateway that is taken for dead and is not", () => {
   it("brings the id: the container of unknown outcome is tracked, and its request id answers so", async () => {
-    const fleet = await aFleet({ devnet: { containers: { createDelayMs: 1_500 } } });
+    const fleet = await aFleet({ devnet: { containers: { createDelayMs: 10_000 } } });
     const [a, b] = [await fleet.start(), await fleet.join()];
     const request = { ...at(fleet.nodes[0]!), requestId: "one" };
     const asked = a.api.createContainer(request);
@@ -93,7 +91,7 @@ describe("a gateway that is taken for dead and is not", () => {
   });
 
   it("finishes its removal, which the other one showed as failed", async () => {
-    const fleet = await aFleet({ devnet: { containers: { removeDelayMs: 1_500 } } });
+    const fleet = await aFleet({ devnet: { containers: { removeDelayMs: 10_000 } } });
     const [a, b] = [await fleet.start(), await fleet.join()];
     const { container } = await a.api.createContainer(at(fleet.nodes[0]!));
     const asked = a.api.removeContainer({ container: container!.name });
@@ -111,7 +109,7 @@ describe("a gateway that is taken for dead and is not", () => {
 
 describe("the local journal", () => {
   it("has the id of a container when Redis goes before the state has it, and the gateway after that", async () => {
-    const fleet = await aFleet({ devnet: { containers: { createDelayMs: 1_000 } } });
+    const fleet = await aFleet({ devnet: { containers: { createDelayMs: 5_000 } } });
     const [a, b] = [await fleet.start(), await fleet.join()];
     const asked = a.api.createContainer({ ...at(fleet.nodes[0]!), requestId: "one" }).catch(() => undefined);
     await eventually(async () => expect(await statesAt(b.api)).toEqual([Container_State.PENDING]));

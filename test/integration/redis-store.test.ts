@@ -30,7 +30,7 @@ const open = async (options: Partial<RedisStoreOptions> = {}): Promise<RedisStor
     url: server.url,
     namespace: "test",
     logger: silentLogger,
-    connectTimeoutMs: 2_000,
+    connectTimeoutMs: 20_000,
     ...options,
   });
   opened.push(store);
@@ -220,11 +220,11 @@ describe("load", () => {
       if (first === undefined) continue;
       expect(first.revision).toBe(revision);
       expect(records.get("last")?.value).toEqual(first.value);
-      expect(records.size).toBe(3_005 - Number(first.value["n"]) - 1);
+      expect(records.size).toBe(5 + Math.max(0, 3_000 - Number(first.value["n"]) - 1));
     }
     isOver = true;
     await writing;
-  }, 60_000);
+  });
 
   it("says so when the log is trimmed faster than the state can be read", async () => {
     await using slow = await TcpProxy.start(server.port);
@@ -242,13 +242,15 @@ describe("load", () => {
     expect(failure).toMatchObject({ reason: "STATE_STORE_UNAVAILABLE" });
     expect((failure as Error).message).toContain("faster than it can be read");
     expect((await store.load()).records.size).toBe(1_001);
-  }, 60_000);
+  });
 });
 
 describe("what was heard of Redis", () => {
   it("is as new as the latest question of an idle reader, and stands still when there is no answer", async () => {
     await using silent = await RedisServer.start();
-    const store = await open({ url: silent.url, feedWaitMs: 20, replyTimeoutMs: 200 });
+    // Longer than a busy machine keeps us from reading an answer: a reader that has failed hears no more.
+    const replyTimeoutMs = 1_500;
+    const store = await open({ url: silent.url, feedWaitMs: 20, replyTimeoutMs });
     expect(store.heardMs).toBeUndefined();
     const ended = reasonOf(take(store, await startOf(store), 1));
     const hear = async (afterMs: number): Promise<number> => {
@@ -263,7 +265,7 @@ describe("what was heard of Redis", () => {
     expect(await ended).toBe("STATE_STORE_UNAVAILABLE");
     // The kernel may have had an answer on its way.
     expect(store.heardMs! - frozenMs).toBeLessThan(Date.now() - frozenMs);
-    expect(Date.now() - store.heardMs!).toBeGreaterThanOrEqual(200);
+    expect(Date.now() - store.heardMs!).toBeGreaterThanOrEqual(replyTimeoutMs);
   });
 
   it("tells whether there was a state to open", async () => {
@@ -343,7 +345,7 @@ describe("the URL", () => {
   it("of nobody fails once the time for it is over", async () => {
     await using gone = await RedisServer.start();
     await gone.kill();
-    const failure = await failureOf({ url: gone.url, connectTimeoutMs: 200 });
+    const failure = await failureOf({ url: gone.url, connectTimeoutMs: 1_000 });
     expect(failure).toMatchObject({ reason: "STATE_STORE_UNAVAILABLE" });
     expect(failure.message).toContain("ECONNREFUSED");
   });

@@ -69,7 +69,7 @@ describe("a certificate", () => {
     const hint = /redis with TLS looks so behind redis:\/\/|Redis without TLS looks so behind rediss:\/\//i;
     expect(await failureOf(`redis://localhost:${secured.tlsPort}`, 1_000)).toMatch(hint);
     expect(await failureOf(`rediss://localhost:${secured.port}`, 1_000)).toMatch(hint);
-  }, 60_000);
+  });
 
   it("that nobody trusts is refused at once, in words that name the setting", async () => {
     await using front = await TlsFront.start(server.port, good);

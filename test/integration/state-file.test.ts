@@ -60,7 +60,7 @@ describe("a state file", () => {
     const to = new MemoryStore();
     await importFile(to, file);
     expect(await recordsOf(to)).toEqual(await recordsOf(from));
-  }, 60_000);
+  });
 
   const records = [line("c/1", { n: 1 }), line("c/2", { n: 2 })];
   it.each<[string, string, string]>([

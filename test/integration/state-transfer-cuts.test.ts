@@ -105,7 +105,7 @@ describe.each([{ name: "memory", create: undefined }, ...backends])("an import i
       }
       expect(cuts).toBeGreaterThan(replaces ? 14 : 8);
     },
-    120_000,
+    300_000,
   );
 });
 
@@ -151,8 +151,8 @@ describe("an import", () => {
     const store = await openRedisStore({
       ...open,
       patienceMs: 50,
-      commitTimeoutMs: 300,
-      replyTimeoutMs: 300,
+      commitTimeoutMs: 3_000,
+      replyTimeoutMs: 3_000,
     });
     const commit = store.commit.bind(store);
     let commits = 0;
@@ -197,7 +197,7 @@ describe("an import", () => {
     const { containers } = await member.api.listContainers({});
     expect(containers).toHaveLength(2);
     expect(containers.map(({ name }) => name)).toContain(first.container!.name);
-  }, 60_000);
+  });
 });
 
 describe("an import that is killed", () => {
@@ -258,6 +258,6 @@ describe("an import that is killed", () => {
         `import into ${backend}: ${kills} kills -9, ${inside} inside the import, 0 lost\n`,
       );
     },
-    120_000,
+    300_000,
   );
 });

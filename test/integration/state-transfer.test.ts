@@ -76,11 +76,17 @@ describe("a state in a file", () => {
     const other = join(folder, "other");
     await exportState(await aState(7), other);
     const to = new MemoryStore();
-    const results = await Promise.allSettled([
-      importFile(to, file, { replaces: true }),
-      importFile(to, other, { replaces: true }),
-    ]);
-    expect(results.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+    const commit = to.commit.bind(to);
+    to.commit = async (asked) => {
+      if (to.commits.length === 2) {
+        to.commit = commit;
+        await importFile(to, other, { replaces: true });
+      }
+      return await commit(asked);
+    };
+    const importing = importFile(to, file, { replaces: true });
+    await expect(importing).rejects.toThrow("another import into this state came in between");
+    expect(await recordsOf(to)).toHaveLength(7);
   });
 });
 

@@ -40,7 +40,9 @@ async function open(folder: string, state: FakeTrackingState): Promise<void> {
 /** Files as they stand at one moment: what a kill at it would leave. */
 async function killed(folder: string): Promise<string> {
   const left = `${folder}-left`;
-  await cp(folder, left, { recursive: true, preserveTimestamps: true });
+  // Temporary files come and go, also while this copies.
+  const filter = (path: string): boolean => !path.endsWith(".tmp");
+  await cp(folder, left, { recursive: true, preserveTimestamps: true, filter });
   return left;
 }
 

@@ -1,4 +1,5 @@
 /** Tracking files that are damaged, 200 ways, at the first import and later; disks that take nothing. */
+import { rmSync, writeFileSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -44,7 +45,7 @@ async function aPlace(): Promise<Place> {
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 async function eventually(check: () => Promise<void>): Promise<void> {
-  const endMs = performance.now() + 15_000;
+  const endMs = performance.now() + 60_000;
   for (;;) {
     try {
       await check();
@@ -160,7 +161,7 @@ it(`${fileCount} damaged files at the first import are taken over or refused, an
   });
   expect(readOnlyCount).toBeGreaterThan(fileCount / 4);
   expect(readOnlyCount).toBeLessThan(fileCount);
-}, 120_000);
+}, 300_000);
 
 it(`${fileCount} damaged files while the gateway runs lose nothing of ours, and are kept aside`, async () => {
   await tryAll(async ({ isGroups, bytes }, place) => {
@@ -186,7 +187,7 @@ it(`${fileCount} damaged files while the gateway runs lose nothing of ours, and 
     }
     expect(await isKept(place.folder, bytes)).toBe(true);
   });
-}, 180_000);
+}, 300_000);
 
 it("a folder that is gone costs nothing but the files, which come back with it", async () => {
   const place = await aPlace();
@@ -210,8 +211,8 @@ it("a folder that is gone costs nothing but the files, which come back with it",
     state.track(anEntry(1));
     await eventually(() => hasWritten(1));
     // A file in the folder's place: not even root can write below it.
-    await rm(folder, { recursive: true });
-    await writeFile(folder, "");
+    rmSync(folder, { recursive: true });
+    writeFileSync(folder, "");
     state.track(anEntry(2));
     await eventually(async () => expect([...files.status.failing.keys()]).toContain("containers"));
     expect(state.entries.size).toBe(2);

@@ -65,4 +65,4 @@ it(`writes and reads ${count} containers in slices`, async () => {
   console.log([`${count} containers, ${sizeMib.toFixed(0)} MiB`, ...phases].join("\n"));
   expect(JSON.parse(await readFile(containersPath, "utf8"))).toHaveProperty("TrackContainer");
   await rm(folder, { recursive: true });
-}, 120_000);
+}, 300_000);

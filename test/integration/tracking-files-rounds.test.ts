@@ -89,7 +89,8 @@ it(
     );
     expect({ lost, back, mood }).toEqual({ lost: [], back: [], mood: [] });
     expect(inFile.sort()).toEqual([...state.entries.values()].map(({ id }) => id).sort());
-    expect(state.imports.length).toBeGreaterThan(rounds / 10);
+    // A slow disk makes few of them, each of many rounds.
+    expect(state.imports.length).toBeGreaterThan(2);
     await rm(folder, { recursive: true });
   },
   60_000 + rounds * 400,

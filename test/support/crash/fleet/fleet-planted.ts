@@ -153,7 +153,7 @@ async function withGap(world: FleetWorld, looks: number): Promise<readonly Viola
 }
 
 /** The files name all that they named, at every moment. */
-async function flushed(world: FleetWorld): Promise<readonly Violation[]> {
+async function flushed(world: FleetWorld, looks: number): Promise<readonly Violation[]> {
   await some(world, "before");
   const before = await world.violations("calm");
   if (before.length > 0) return before;
@@ -164,7 +164,7 @@ async function flushed(world: FleetWorld): Promise<readonly Violation[]> {
   const paths = world.seats.map(({ foreign }) => foreign.trackedPath);
   const named = paths.map(idsIn);
   await world.redis.ask("FLUSHALL");
-  for (let look = 0; look < 200; look += 1) {
+  for (let look = 0; look < 20 * looks; look += 1) {
     for (const [at, path] of paths.entries()) {
       const ids = idsIn(path);
       const gone = (named[at] ?? []).filter((id) => !ids.includes(id));

@@ -8,7 +8,7 @@ import { readOut } from "./lost-log.js";
 const settings = { appendonly: "yes", appendfsync: "always", "repl-diskless-sync-delay": "0" };
 
 /** How long a replica may take to have all that there is, in milliseconds. */
-const syncMs = 20_000;
+const syncMs = 60_000;
 
 export class RedisPair implements AsyncDisposable {
   #primary: RedisServer;
