@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
@@ -21,7 +21,12 @@ describe("the tracking files that a demo shows", () => {
       isRight,
       { timeoutMs, signal },
     );
-  const write = (name: string, value: unknown) => writeFile(join(folder, name), JSON.stringify(value));
+  /** Whole or not at all, as a gateway does: whoever reads meanwhile meets no half. */
+  const write = async (name: string, value: unknown): Promise<void> => {
+    const path = join(folder, name);
+    await writeFile(`${path}.tmp`, JSON.stringify(value));
+    await rename(`${path}.tmp`, path);
+  };
 
   it("may be missing, or hold null lists", async () => {
     expect(await read()).toEqual({ tracked: undefined, groups: undefined });

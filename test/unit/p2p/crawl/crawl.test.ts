@@ -647,7 +647,7 @@ describe("what nodes say about one another", () => {
     expect(tables.reduce((sum, { newCount }) => sum + newCount, 45)).toBe(crawlLimits.maxNodes);
     const full = tables.reduce((sum, { rejected }) => sum + (rejected.get("CRAWL_FULL") ?? 0), 0);
     expect(full).toBe(45 * perTable - (crawlLimits.maxNodes - 45));
-  }, 60_000);
+  });
 });
 
 describe("what nodes are sent", () => {
@@ -817,7 +817,7 @@ describe("any network with any faults", () => {
       }),
       { numRuns: 150 },
     );
-  }, 120_000);
+  });
 
   it("without faults and limits is met whole: who is reachable is probed and asked once", async () => {
     const anyGraph = fc.array(fc.array(fc.nat(19), { maxLength: 5 }), { minLength: 20, maxLength: 20 });
@@ -835,7 +835,7 @@ describe("any network with any faults", () => {
       }),
       { numRuns: 60 },
     );
-  }, 60_000);
+  });
 });
 
 describe("the table, asked and edited", () => {
