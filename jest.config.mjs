@@ -14,7 +14,7 @@ export default {
     ],
   },
   // Long for what hangs, and longer than what does not takes on a machine that is busy elsewhere.
-  testTimeout: 60_000,
+  testTimeout: 180_000,
   // Most tests wait for sockets and processes: one fewer than there are processors would leave half of two idle.
   maxWorkers: "100%",
 };

@@ -5,4 +5,6 @@ export default {
   ...base,
   testMatch: ["<rootDir>/test/e2e/**/*.test.ts"],
   testPathIgnorePatterns: ["/node_modules/"],
+  // Ansible, engines and foreign programs: minutes of work on a machine that is busy elsewhere.
+  testTimeout: 300_000,
 };

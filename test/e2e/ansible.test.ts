@@ -194,7 +194,7 @@ describe("a target", () => {
       plugin: "hang",
       target: onGroup,
       // Enough for a busy machine.
-      failurePolicy: { targetTimeout: { seconds: 15n } },
+      failurePolicy: { targetTimeout: { seconds: 30n } },
     });
     expect(run.results).toEqual(resultsOf(["TARGET_TIMEOUT", "", ""]));
     expect(run.printed[nameOf(idOf(2))]).toBe("after\n");
