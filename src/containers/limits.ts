@@ -14,7 +14,7 @@ export const containerLimits = {
   requestIdKeptMs: 24 * 60 * 60_000,
   /** How long a container that was removed is shown to those who ask. */
   tombstoneKeptMs: 7 * 24 * 60 * 60_000,
-  /** Such containers at most; the oldest go first. */
+  /** Such containers at most, and as many groups that have ended; the oldest go first. */
   maxTombstones: 10_000,
   /** Longest description of a container taken over from a tracking file; a longer one stays in the file only. */
   maxEntryBytes: 128 * 1024,

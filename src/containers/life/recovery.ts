@@ -94,11 +94,10 @@ export async function sweep(deps: ChangeDeps): Promise<void> {
       }
     });
   }
-  const tombstones = await those(state.all("tombstone"), () => true, clock);
-  tombstones.sort((a, b) => b.removeTimeMs - a.removeTimeMs);
-  const old = tombstones.filter(
-    ({ removeTimeMs }, index) =>
-      index >= containerLimits.maxTombstones || removeTimeMs + containerLimits.tombstoneKeptMs <= nowMs,
+  const old = outdated(
+    await those(state.all("tombstone"), () => true, clock),
+    ({ removeTimeMs }) => removeTimeMs,
+    nowMs,
   );
   for (const some of slices(old)) {
     await change(deps, (draft) => {
@@ -109,10 +108,10 @@ export async function sweep(deps: ChangeDeps): Promise<void> {
       }
     });
   }
-  const ended = await those(
-    state.all("ended"),
-    ({ endTimeMs }) => endTimeMs + containerLimits.tombstoneKeptMs <= nowMs,
-    clock,
+  const ended = outdated(
+    await those(state.all("ended"), () => true, clock),
+    ({ endTimeMs }) => endTimeMs,
+    nowMs,
   );
   for (const some of slices(ended)) {
     await change(deps, (draft) => {
@@ -120,6 +119,13 @@ export async function sweep(deps: ChangeDeps): Promise<void> {
         if (draft.get("ended", id)?.endTimeMs === endTimeMs) draft.delete("ended", id);
     });
   }
+}
+
+/** Of what has ended: what is too old to be kept, and what is more than is kept. */
+function outdated<T>(all: T[], endMsOf: (one: T) => number, nowMs: number): readonly T[] {
+  const { maxTombstones, tombstoneKeptMs } = containerLimits;
+  all.sort((a, b) => endMsOf(b) - endMsOf(a));
+  return all.filter((one, index) => index >= maxTombstones || endMsOf(one) + tombstoneKeptMs <= nowMs);
 }
 
 /** Looks through all records of a kind, in slices: there may be a hundred thousand of them, and of others between them. */

@@ -55,3 +55,27 @@ it("keeps what ended a second time while what ended long ago is cleared away", a
   expect([...state.named("tombstone")].map(([key]) => key)).toEqual(all.slice(-2).map(keyOf));
   expect([...state.all("ended")]).toHaveLength(2);
 });
+
+it("is kept of the latest ends only, of groups as of containers: callers may make and end as many as they like", async () => {
+  const { clock, state } = tracked;
+  const tooMany = 3;
+  const count = containerLimits.maxTombstones + tooMany;
+  const batch = 500;
+  for (let first = 0; first < count; first += batch) {
+    await change(tracked, (draft) => {
+      for (let n = first; n < Math.min(first + batch, count); n += 1) {
+        const id = `grp${String(n)}`;
+        draft.put("ended", id, { id, endTimeMs: clock.nowMs() + n });
+      }
+    });
+  }
+  await sweep(tracked);
+  const left = new Set([...state.all("ended")].map(({ id }) => id));
+  expect(left.size).toBe(containerLimits.maxTombstones);
+  expect(["grp0", "grp2", "grp3", `grp${String(count - 1)}`].map((id) => left.has(id))).toEqual([
+    false,
+    false,
+    true,
+    true,
+  ]);
+});
