@@ -7,19 +7,21 @@ export const outageLineMs = 60_000;
 /** A store that answered for less than this has not been back: its next failure belongs to the same outage. */
 const steadyMs = 5_000;
 
-/** What is logged of a store that does not answer: its beginning, a sign of life a minute, its end; no line per attempt. */
+/** What is logged of a store that does not answer, or refuses: its beginning, a line a minute, its end; none per attempt. */
 export class OutageLog {
   readonly #logger: Logger;
   readonly #clock: Clock;
+  readonly #endMessage: string;
   #beganMs: number | undefined;
   #answeredMs = -Infinity;
   #lineMs = -Infinity;
   #hasTold = false;
   #failureCount = 0;
 
-  constructor(logger: Logger, clock: Clock) {
+  constructor(logger: Logger, clock: Clock, endMessage = "the state store answers again") {
     this.#logger = logger;
     this.#clock = clock;
+    this.#endMessage = endMessage;
   }
 
   failed(error: unknown, message: string): void {
@@ -48,7 +50,7 @@ export class OutageLog {
     this.#answeredMs = nowMs;
     if (!this.#hasTold) return;
     this.#hasTold = false;
-    this.#logger.info({ forMs, failureCount: this.#failureCount }, "the state store answers again");
+    this.#logger.info({ forMs, failureCount: this.#failureCount }, this.#endMessage);
     this.#failureCount = 0;
   }
 }

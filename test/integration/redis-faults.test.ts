@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { silentLogger } from "../../src/observability/logger.js";
+import { type LogFields, silentLogger } from "../../src/observability/logger.js";
 import type { Revision } from "../../src/store/contract.js";
 import {
   openRedisStore,
@@ -407,6 +407,24 @@ describe("Redis", () => {
     for (let n = 0; n < 3; n += 1) expect((await workload.increment()).kind).toBe("committed");
     await judge(direct, begin, [workload]);
   });
+
+  it("that answers and takes no changes is a line in the log, and one more when it takes them again", async () => {
+    await startServer();
+    const lines: string[] = [];
+    const tell = (level: string) => (fields: LogFields) => {
+      if ("failureCount" in fields) lines.push(`${level} ${String(fields["failureCount"])}`);
+    };
+    const store = await open(proxy.url, {
+      logger: { ...silentLogger, warn: tell("warn"), info: tell("info") },
+    });
+    const workload = new Workload(store);
+    await server.ask("CONFIG", "SET", "maxmemory", "1");
+    for (let n = 0; n < 3; n += 1) expect((await workload.increment()).kind).toBe("not_done");
+    expect(lines).toEqual(["warn 1"]);
+    await server.ask("CONFIG", "SET", "maxmemory", "0");
+    for (let n = 0; n < 3; n += 1) expect((await workload.increment()).kind).toBe("committed");
+    expect(lines).toEqual(["warn 1", "info 3"]);
+  }, 60_000);
 
   it("that is loading is told apart from one that is empty, and read when it has loaded", async () => {
     // Redis answers while it loads, once every 2 MB.

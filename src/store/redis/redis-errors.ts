@@ -111,6 +111,15 @@ export function isPassing(error: unknown): boolean {
   return error instanceof RefusedError && findRefusal(error).isPassing;
 }
 
+/** Reads go well meanwhile, so that nothing else tells of it. */
+const refusalsOfChanges: ReadonlySet<string> = new Set(["READONLY", "OOM", "MISCONF", "NOREPLICAS"]);
+
+/** Tells whether Redis answers, and takes no changes. */
+export function isRefusalOfChanges(error: unknown): boolean {
+  const { cause } = error instanceof StoreError ? error : {};
+  return cause instanceof RefusedError && refusalsOfChanges.has(cause.code);
+}
+
 /** Names why Redis, or the way to it, failed. Text of Redis is cut short: it may quote what was sent. */
 export function toRedisStoreError(
   error: unknown,

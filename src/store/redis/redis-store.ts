@@ -14,11 +14,12 @@ import type {
 import { type EncodedCommit, encodeCommit, requireKey } from "../encoding.js";
 import { StoreError } from "../errors.js";
 import { Gate } from "./gate.js";
+import { OutageLog } from "../outage-log.js";
 import { type HistoryLimits, redisLimits, storeLimits } from "../limits.js";
 import { askUntilAnswered, type Attempt, type AttemptLimits } from "./redis-attempts.js";
 import { commitArguments, historyWords, readCommitReply } from "./redis-commit.js";
 import type { RedisReply } from "./redis-connection.js";
-import { notSent } from "./redis-errors.js";
+import { isRefusalOfChanges, notSent } from "./redis-errors.js";
 import { RedisFeed } from "./redis-feed.js";
 import { redisKeys } from "./redis-keys.js";
 import { closedError, RedisLink } from "./redis-link.js";
@@ -106,6 +107,7 @@ class SharedStore implements RedisStore {
   readonly #feedLink: RedisLink;
   readonly #feed: RedisFeed;
   readonly #gate = new Gate(redisLimits.maxCommitsUnderWay, redisLimits.maxBytesUnderWay);
+  readonly #refusals: OutageLog;
   readonly #counts = { commits: 0, conflicts: 0, repeats: 0, failures: 0 };
   #wasMade = false;
   #closing: Promise<void> | undefined;
@@ -117,6 +119,7 @@ class SharedStore implements RedisStore {
     this.#logger = logger;
     const clock = options.clock ?? systemClock;
     this.#clock = clock;
+    this.#refusals = new OutageLog(logger, clock, "Redis takes changes again");
     const { historyCommits: commits, historyBytes: bytes } = storeLimits;
     const history = options.history ?? { commits, bytes };
     this.#historyWords = historyWords(history);
@@ -191,11 +194,15 @@ class SharedStore implements RedisStore {
     if (!this.#gate.enter(encoded.bytes)) await this.#gate.turn(encoded.bytes);
     try {
       const result = await this.#commit(encoded);
-      if (result.kind === "committed") this.#feed.expect(result.revision);
+      if (result.kind === "committed") {
+        this.#feed.expect(result.revision);
+        this.#refusals.answered();
+      }
       this.#counts[result.kind === "committed" ? "commits" : "conflicts"] += 1;
       return result;
     } catch (error) {
       this.#counts.failures += 1;
+      if (isRefusalOfChanges(error)) this.#refusals.failed(error, "Redis answers, and takes no changes");
       throw error;
     } finally {
       this.#gate.leave(encoded.bytes);
