@@ -39,6 +39,8 @@ export interface VisitedCrawl {
 /** The exchanges of a crawl with one node after the other: a probe and, within `maxHops`, the tables. */
 export class Visits {
   readonly #crawl: VisitedCrawl;
+  /** Nodes that have answered and whose exchange was interrupted: of their steps that one is open. */
+  readonly #interrupted = new Set<MetNode>();
   #form: Promise<TableForm> | undefined;
   #failedCount = 0;
 
@@ -58,8 +60,8 @@ export class Visits {
       onActivity: handle.touch,
       isAllowed: node.record.origin === "operator" ? undefined : this.#crawl.deps.policy.allowsConnected,
     };
-    // A node that has answered is here again because its exchange was interrupted.
-    const mayAsk = node.fate === "answered" || (await this.#probe(node, handle, options));
+    // Whatever it has turned out to be since.
+    const mayAsk = this.#interrupted.delete(node) || (await this.#probe(node, handle, options));
     if (mayAsk) await this.#exchange(node, handle, options);
     this.#crawl.api().release(node.record.address);
   }
@@ -126,8 +128,10 @@ export class Visits {
         ? await this.#attempt(api().exchangeTable(node.record.address, form, call))
         : undefined;
     if (standing() === "OVER") return;
-    if (node.fate === "answered" && this.#isInterrupted(reply)) handle.again();
-    else if (reply === undefined || node.fate === "own") hops.done(hop, false);
+    if (node.fate === "answered" && this.#isInterrupted(reply)) {
+      this.#interrupted.add(node);
+      handle.again();
+    } else if (reply === undefined || node.fate === "own") hops.done(hop, false);
     else if (reply instanceof PeerError) this.#fail(node, "IP_TABLE", reply, hop);
     else {
       this.#readTable(node, reply, hop);

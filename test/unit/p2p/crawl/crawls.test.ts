@@ -68,9 +68,9 @@ describe("callers who join", () => {
 
 describe("a caller who comes back", () => {
   /** Reads until `ms` have passed, and leaves. */
-  async function readFor(bench: CrawlBench, ms: number): Promise<readonly CrawlEvent[]> {
+  async function readFor(bench: CrawlBench, ms: number, request = {}): Promise<readonly CrawlEvent[]> {
     const caller = new AbortController();
-    const reading = bench.read({}, { signal: caller.signal });
+    const reading = bench.read(request, { signal: caller.signal });
     await bench.clock.advance(ms);
     caller.abort();
     await bench.finish(reading);
@@ -88,6 +88,24 @@ describe("a caller who comes back", () => {
     await bench.finish(after);
     checkStream([...before, ...after.events]);
     expect(bodies(after.events, "completed")[0]!.summary).toMatchObject({ activeCount: 4, addedCount: 3 });
+  });
+
+  it("hears of each hop's nodes before its end, though one that had answered is found out to be ourselves", async () => {
+    const own = anAddress(1).host;
+    const findAddress = (): Promise<string> =>
+      new Promise((resolve) => void bench.clock.after(3_000, () => resolve(own)));
+    const bench: CrawlBench = new CrawlBench({ findAddress });
+    bench.network.add(anAddress(1));
+    bench.network.add(anAddress(2), { probe: { hangs: true } });
+    bench.know(aRow({ address: anAddress(1) }), aRow({ address: anAddress(2) }));
+    const request = { maxHops: 1, maxConcurrency: 1 };
+    const before = await readFor(bench, 2_000, request);
+    expect(bodies(before, "nodeProbed")).toHaveLength(1);
+    await bench.clock.advance(2_000);
+    const after = bench.read({ ...request, resumeToken: before.at(-1)!.resumeToken });
+    await bench.finish(after);
+    checkStream([...before, ...after.events]);
+    expect(bodies(after.events, "ownAddressFound")).toMatchObject([{ publicIpAddress: own }]);
   });
 
   it("does not bring back a node that was taken out while the crawl stood still", async () => {
