@@ -90,7 +90,8 @@ export class RedisServer implements AsyncDisposable {
           ),
         ),
       );
-      child.once("exit", () => reject(new Error(`redis-server did not start:\n${log}`)));
+      // When its output has been read, too: it says why.
+      child.once("close", () => reject(new Error(`redis-server did not start:\n${log}`)));
       for (const output of [child.stdout, child.stderr]) {
         output.setEncoding("utf8").on("data", (text: string) => {
           log = (log + text).slice(-4_000);
