@@ -21,7 +21,10 @@ type Command = fc.AsyncCommand<Model, Real>;
 const keys = ["a", "b", "c", "d", "__proto__"];
 const keyOf = fc.constantFrom(...keys);
 const someKeys = fc.uniqueArray(keyOf, { maxLength: 3 });
-const someValue = fc.dictionary(fc.string({ maxLength: 4 }), fc.jsonValue({ maxDepth: 2 }), { maxKeys: 3 });
+/** Spelled as JSON: one in some ten thousand holds -0, which no store keeps apart from 0. */
+const someValue = fc
+  .dictionary(fc.string({ maxLength: 4 }), fc.jsonValue({ maxDepth: 2 }), { maxKeys: 3 })
+  .map((value) => JSON.parse(JSON.stringify(value)) as RecordValue);
 
 interface Wish {
   readonly expect: readonly { readonly key: string; readonly as: "it is" | "absent" | "stale" }[];
@@ -40,7 +43,7 @@ const someWish: fc.Arbitrary<Wish> = fc.record({
   ),
   put: someKeys,
   delete: someKeys,
-  value: someValue as fc.Arbitrary<RecordValue>,
+  value: someValue,
 });
 
 /** Spells a wish as a commit, given what is there. */
