@@ -24,5 +24,5 @@ describe.each(crashBackends)("the state in $name", (backend) => {
     expect(report.exposure.get("a creation without outcome")).toBeGreaterThan(0);
     expect(report.exposure.get("a removal without outcome")).toBeGreaterThan(0);
     expect(report.exposure.get("a file half replaced")).toBeGreaterThan(0);
-  }, 600_000);
+  }, 1_200_000);
 });
