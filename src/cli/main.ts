@@ -36,6 +36,7 @@ const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.me
   version: string;
 };
 
+let isDiskSilent = false;
 const exitCode = await runProgram(process.argv.slice(2), manifest.version, {
   output: {
     stdout: process.stdout,
@@ -45,7 +46,14 @@ const exitCode = await runProgram(process.argv.slice(2), manifest.version, {
   env: process.env,
   cwd: process.cwd(),
   signal: leaving.signal,
+  onSilentDisk: () => (isDiskSilent = true),
 });
 
 // Not left to the event loop: a socket that lingers must not hold up a shell. What was written goes out first.
-process.stdout.write("", () => process.stderr.write("", () => process.exit(exitCode)));
+process.stdout.write("", () => process.stderr.write("", end));
+
+function end(): void {
+  // An orderly exit waits for the threads that Node has for files, and so for the disk.
+  if (isDiskSilent) process.kill(process.pid, "SIGKILL");
+  process.exit(exitCode);
+}

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { loadConfig } from "../config/config.js";
 import { settings } from "../config/settings.js";
 import { openLogger } from "../observability/open-logger.js";
-import { exportStateOf, importStateInto } from "../app/state-transfer.js";
+import { exportStateOf, importStateInto, isOfSilentDisk } from "../app/state-transfer.js";
 import type { Command } from "commander";
 import { addConfigFlags, configFlagsOf } from "./config-flags.js";
 import { UsageError } from "./errors.js";
@@ -24,7 +24,8 @@ export async function runStateExport(
   surroundings: Surroundings,
 ): Promise<number> {
   const { config, logger, path } = readOptions(file, options, surroundings);
-  const { recordCount, digest } = await exportStateOf(config, logger, path, surroundings.signal);
+  const exporting = exportStateOf(config, logger, path, surroundings.signal);
+  const { recordCount, digest } = await tellingOfSilence(exporting, surroundings);
   surroundings.output.stdout.write(`${String(recordCount)} records exported, sha256 ${digest}\n`);
   return 0;
 }
@@ -36,9 +37,18 @@ export async function runStateImport(
 ): Promise<number> {
   const { config, logger, path } = readOptions(file, options, surroundings);
   const wish = { path, replaces: options["replace"] === true, signal: surroundings.signal };
-  const { recordCount, digest } = await importStateInto(config, logger, wish);
+  const { recordCount, digest } = await tellingOfSilence(importStateInto(config, logger, wish), surroundings);
   surroundings.output.stdout.write(`${String(recordCount)} records imported, sha256 ${digest}\n`);
   return 0;
+}
+
+async function tellingOfSilence<T>(work: Promise<T>, { onSilentDisk }: Surroundings): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (isOfSilentDisk(error)) onSilentDisk?.();
+    throw error;
+  }
 }
 
 function readOptions(file: string, options: Options, { env, cwd, output }: Surroundings) {

@@ -18,6 +18,8 @@ export interface Surroundings {
   readonly cwd: string;
   /** Aborted by the first SIGINT or SIGTERM; its reason is an `Interruption`. */
   readonly signal: AbortSignal;
+  /** Told that a disk does not answer, and holds a thread of the process. */
+  readonly onSilentDisk?: () => void;
 }
 
 export type SignalName = "SIGINT" | "SIGTERM";

@@ -52,6 +52,8 @@ export const transferLimits = {
   maxLineBytes: storeLimits.maxCommitBytes,
   /** The whole file. */
   maxFileBytes: 4 * 1024 * 1024 * 1024,
+  /** Of the file, and of the state: a disk that does not come a step further for so long fails the move. */
+  diskTimeoutMs: 60_000,
 } as const;
 
 /** How much of the history a store keeps. */

@@ -26,6 +26,9 @@ export class FileError extends Error {
   }
 }
 
+export const isSilence = (error: unknown): boolean =>
+  error instanceof FileError && error.failure === "SILENT";
+
 /** What is wrong with a file, found by us and not by the system; in words that a caller may read. */
 export class FileFault extends Error {
   override readonly name = "FileFault";

@@ -1,12 +1,12 @@
 /** What the lines of a state file must be: exactly what an export writes, or the file is none. */
 import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
-import { codeOf } from "../../system/errors.js";
+import type { DiskTime } from "../../system/disk-time.js";
 import type { RecordValue } from "../contract.js";
 import { requireKey } from "../encoding.js";
 import { storeLimits, transferLimits } from "../limits.js";
 import { importKey } from "./import-sign.js";
-import { TransferError } from "./transfer-error.js";
+import { TransferError, unread } from "./transfer-error.js";
 
 /** Of the file; a later program that writes another one counts on. */
 export const format = 1;
@@ -47,16 +47,22 @@ const batchCount = 500;
 const chunkBytes = 256 * 1024;
 const lineBreak = 0x0a;
 
-/** Reads a file from its first byte, line by line. @throws {TransferError}; what `signal` has */
+/**
+ * Reads a file from its first byte, line by line.
+ *
+ * @param disk limits each reading
+ * @throws {TransferError}; what `signal` has
+ */
 export async function* linesOf(
   handle: FileHandle,
+  disk: DiskTime,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Buffer, void, undefined> {
   let rest: Buffer[] = [];
   let restBytes = 0;
   for (let position = 0; ; ) {
     signal?.throwIfAborted();
-    const chunk = await readAt(handle, position);
+    const chunk = await readAt(handle, disk, position);
     if (chunk.length === 0) break;
     position += chunk.length;
     let from = 0;
@@ -72,12 +78,14 @@ export async function* linesOf(
   if (restBytes > 0) throw damaged("its end is missing");
 }
 
-async function readAt(handle: FileHandle, position: number): Promise<Buffer> {
+async function readAt(handle: FileHandle, disk: DiskTime, position: number): Promise<Buffer> {
   try {
-    const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(chunkBytes), 0, chunkBytes, position);
+    const { buffer, bytesRead } = await disk.limit(() =>
+      handle.read(Buffer.allocUnsafe(chunkBytes), 0, chunkBytes, position),
+    );
     return buffer.subarray(0, bytesRead);
   } catch (error) {
-    throw new TransferError(`the file cannot be read (${codeOf(error) ?? String(error)})`, { cause: error });
+    throw unread(error);
   }
 }
 

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { Commit, Revision, StateStore } from "../contract.js";
 import { StoreError } from "../errors.js";
+import type { DiskTime } from "../../system/disk-time.js";
 import { storeLimits } from "../limits.js";
 import { TransferError } from "./transfer-error.js";
 
@@ -12,11 +13,19 @@ export const importKey = "x/import";
 export class ImportSign {
   readonly #store: StateStore;
   readonly #digest: string;
+  readonly #disk: DiskTime;
   #revision: Revision | undefined;
   doneCount: number;
 
-  constructor(store: StateStore, digest: string, doneCount: number, revision: Revision | undefined) {
+  /** @param disk limits each commit, should the state be on a disk of ours */
+  constructor(
+    { store, disk }: { readonly store: StateStore; readonly disk: DiskTime },
+    digest: string,
+    doneCount: number,
+    revision: Revision | undefined,
+  ) {
     this.#store = store;
+    this.#disk = disk;
     this.#digest = digest;
     this.doneCount = doneCount;
     this.#revision = revision;
@@ -44,7 +53,8 @@ export class ImportSign {
 
   async #commit(put: Commit["put"], deleted: readonly string[], isSigned = false): Promise<void> {
     const expect = [{ key: importKey, revision: this.#revision }];
-    const result = await this.#store.commit({ operationId: randomUUID(), expect, put, delete: deleted });
+    const commit = { operationId: randomUUID(), expect, put, delete: deleted };
+    const result = await this.#disk.limit(() => this.#store.commit(commit));
     if (result.kind === "conflict") throw new TransferError("another import into this state came in between");
     if (isSigned) this.#revision = result.revision;
   }

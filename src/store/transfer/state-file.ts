@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { codeOf, FileError, FileFault } from "../../system/errors.js";
+import { DiskTime, type Moves } from "../../system/disk-time.js";
+import { FileError, FileFault, isSilence } from "../../system/errors.js";
 import { absent, requireRegular } from "../../system/file-marks.js";
 import { removeTemporaries, replaceFile } from "../../system/replace-file.js";
 import type { StoredRecord } from "../contract.js";
@@ -16,7 +17,7 @@ import {
   linesOf,
   type Whole,
 } from "./file-lines.js";
-import { TransferError } from "./transfer-error.js";
+import { TransferError, unread, UnreadError } from "./transfer-error.js";
 
 /** A file that was found whole, and is held open. */
 export interface CheckedFile {
@@ -33,11 +34,17 @@ export interface CheckedFile {
 export interface FileOptions {
   /** @default transferLimits */
   readonly maxFileBytes?: number;
+  /** Limits the steps of the work on the file. @default one of its own, with `transferLimits` */
+  readonly disk?: DiskTime;
   readonly signal?: AbortSignal;
 }
 
 /** Written at once. */
 const pieceCharacters = 64 * 1024;
+/** What a disk writes at least, if it is one: the last step brings all of the file there. */
+const slowestBytesPerMs = 1_000;
+
+export const transferDisk = (): DiskTime => new DiskTime(transferLimits.diskTimeoutMs);
 
 /** Spells a state as a file has it, one line after the other; the last one is the digest of those before. */
 export function* linesOfState(
@@ -66,10 +73,10 @@ export function* linesOfState(
 export async function writeStateFile(
   path: string,
   records: ReadonlyMap<string, StoredRecord>,
-  { maxFileBytes = transferLimits.maxFileBytes, signal }: FileOptions = {},
+  { maxFileBytes = transferLimits.maxFileBytes, disk = transferDisk(), signal }: FileOptions = {},
 ): Promise<string> {
   let digest = "";
-  async function* pieces(): AsyncGenerator<string, void, undefined> {
+  async function* pieces(moves: Moves): AsyncGenerator<string, void, undefined> {
     const lines = linesOfState(records);
     let byteCount = 0;
     let piece = "";
@@ -86,22 +93,33 @@ export async function writeStateFile(
         throw new FileFault(`it would be larger than ${String(maxFileBytes)} bytes`);
       piece += value;
       if (piece.length < pieceCharacters) continue;
+      moves();
       // A turn of its own for each: nothing else waits for a large state.
       yield await Promise.resolve(piece);
       piece = "";
     }
+    moves(byteCount / slowestBytesPerMs);
     yield piece;
   }
-  // What an export that was killed has left holds secrets.
-  await removeTemporaries(path);
   try {
-    const options = { mode: 0o600, expectedMark: absent, ...(signal === undefined ? {} : { signal }) };
-    const mark = await replaceFile(path, pieces(), options);
+    const mark = await disk.limit(async (late, moves) => {
+      // What an export that was killed has left holds secrets.
+      await removeTemporaries(path);
+      const either = signal === undefined ? late : AbortSignal.any([signal, late]);
+      return await replaceFile(path, pieces(moves), { mode: 0o600, expectedMark: absent, signal: either });
+    });
     if (mark === undefined) throw new TransferError(`${path} is there already`);
     return digest;
   } catch (error) {
     signal?.throwIfAborted();
     if (!(error instanceof FileError)) throw error;
+    if (isSilence(error))
+      throw new TransferError(
+        `the disk of ${path} does not answer (${error.why}): the file is whole or not there`,
+        {
+          cause: error,
+        },
+      );
     const why = error.failure === "FULL" ? `the disk is full (${error.why})` : error.why;
     throw new TransferError(`${path} was not written: ${why}`, { cause: error });
   }
@@ -115,11 +133,15 @@ export async function writeStateFile(
 export async function withStateFile<T>(
   path: string,
   use: (file: CheckedFile) => Promise<T>,
-  { maxFileBytes = transferLimits.maxFileBytes, signal }: FileOptions = {},
+  { maxFileBytes = transferLimits.maxFileBytes, disk = transferDisk(), signal }: FileOptions = {},
 ): Promise<T> {
-  const handle = await openFile(path, maxFileBytes);
+  const handle = await disk
+    .limit(() => openFile(path, maxFileBytes))
+    .catch((error: unknown) => {
+      throw isSilence(error) ? unread(error, path) : error;
+    });
   try {
-    const read = (): AsyncGenerator<Batch, Whole, undefined> => batchesOf(linesOf(handle, signal));
+    const read = (): AsyncGenerator<Batch, Whole, undefined> => batchesOf(linesOf(handle, disk, signal));
     const digests: string[] = [];
     const first = read();
     for (;;) {
@@ -128,7 +150,9 @@ export async function withStateFile<T>(
       else return await use({ ...value, batches: () => sameAgain(read(), digests) });
     }
   } finally {
-    await handle.close();
+    // One that a disk holds does not close before that answers.
+    const closing = handle.close();
+    await disk.limit(() => closing).catch(() => undefined);
   }
 }
 
@@ -143,8 +167,7 @@ async function openFile(path: string, maxFileBytes: number): Promise<FileHandle>
     return handle;
   } catch (error) {
     await handle?.close();
-    const why = error instanceof FileFault ? error.message : (codeOf(error) ?? String(error));
-    throw new TransferError(`${path} cannot be read: ${why}`, { cause: error });
+    throw unread(error, path);
   }
 }
 
@@ -160,7 +183,7 @@ async function* sameAgain(
       yield batch;
     }
   } catch (error) {
-    throw error instanceof TransferError ? changed() : error;
+    throw error instanceof TransferError && !(error instanceof UnreadError) ? changed() : error;
   }
   if (index !== digests.length) throw changed();
 }

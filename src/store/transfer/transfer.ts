@@ -2,7 +2,14 @@
 import type { StateStore, StoredRecord } from "../contract.js";
 import { storeLimits } from "../limits.js";
 import { importKey, ImportSign } from "./import-sign.js";
-import { type CheckedFile, linesOfState, type FileOptions, writeStateFile } from "./state-file.js";
+import type { DiskTime } from "../../system/disk-time.js";
+import {
+  type CheckedFile,
+  type FileOptions,
+  linesOfState,
+  transferDisk,
+  writeStateFile,
+} from "./state-file.js";
 import { TransferError } from "./transfer-error.js";
 
 export interface Transferred {
@@ -14,6 +21,8 @@ export interface Transferred {
 export interface ImportOptions {
   /** Whether a state that is not empty is given up. @default false */
   readonly replaces?: boolean;
+  /** Limits each commit, should the state be on a disk of ours. @default one of its own, with `transferLimits` */
+  readonly disk?: DiskTime;
   /** Called when every record is there, before the state is opened to gateways. */
   readonly onWhole?: () => Promise<void>;
   /** Ends the import between two commits: repeated, it goes on. */
@@ -41,12 +50,12 @@ export async function exportState(
 /**
  * Brings a file into an empty state. One that was cut short goes on where it was; one that was done does nothing.
  *
- * @throws {TransferError} the file has changed, or the state is not empty; {StoreError}; what `signal` has
+ * @throws {TransferError} the file has changed, or the state is not empty; {StoreError}; {FileError} SILENT; what `signal` has
  */
 export async function importState(
   store: StateStore,
   file: CheckedFile,
-  { replaces = false, onWhole, signal }: ImportOptions = {},
+  { replaces = false, disk = transferDisk(), onWhole, signal }: ImportOptions = {},
 ): Promise<Transferred> {
   const { digest, recordCount } = file;
   const { records } = await store.load();
@@ -54,7 +63,7 @@ export async function importState(
     await onWhole?.();
     return { recordCount, digest };
   }
-  const sign = await begin(store, records, { digest, replaces, signal });
+  const sign = await begin({ store, disk }, records, { digest, replaces, signal });
   for await (const { records: put, bytes, doneCount } of file.batches()) {
     if (doneCount <= sign.doneCount) continue;
     signal?.throwIfAborted();
@@ -68,7 +77,7 @@ export async function importState(
 type Records = ReadonlyMap<string, StoredRecord>;
 
 async function begin(
-  store: StateStore,
+  home: { readonly store: StateStore; readonly disk: DiskTime },
   records: Records,
   wish: { readonly digest: string; readonly replaces: boolean; readonly signal: AbortSignal | undefined },
 ): Promise<ImportSign> {
@@ -76,8 +85,8 @@ async function begin(
   const known = records.get(importKey);
   const doneCount = known?.value["doneCount"];
   if (known?.value["sha256"] === digest && typeof doneCount === "number" && doneCount >= 0)
-    return new ImportSign(store, digest, doneCount, known.revision);
-  const sign = new ImportSign(store, digest, emptying, known?.revision);
+    return new ImportSign(home, digest, doneCount, known.revision);
+  const sign = new ImportSign(home, digest, emptying, known?.revision);
   const requireEmpty = (there: Records): void => {
     const count = there.size - (there.has(importKey) ? 1 : 0);
     if (count === 0 || replaces) return;
@@ -87,7 +96,7 @@ async function begin(
   requireEmpty(records);
   await sign.commit({ doneCount: emptying });
   // From here on no gateway commits; what one did since the first look is not given up unasked.
-  const { records: old } = await store.load();
+  const { records: old } = await home.store.load();
   try {
     requireEmpty(old);
   } catch (error) {
