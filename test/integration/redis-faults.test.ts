@@ -424,7 +424,7 @@ describe("Redis", () => {
     await server.ask("CONFIG", "SET", "maxmemory", "0");
     for (let n = 0; n < 3; n += 1) expect((await workload.increment()).kind).toBe("committed");
     expect(lines).toEqual(["warn 1", "info 3"]);
-  }, 60_000);
+  });
 
   it("that is loading is told apart from one that is empty, and read when it has loaded", async () => {
     // Redis answers while it loads, once every 2 MB.
