@@ -1,7 +1,8 @@
 /** Another program that writes the tracking files, as the original client does: whole, in place, without a lock. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RecordValue } from "../../../src/store/contract.js";
+import { textOf } from "./text-of.js";
 
 /** Held shorter, an absence counts as a stale copy and no removal; and the clock of the disk is coarse. */
 const holdMs = 6_000;
@@ -120,5 +121,6 @@ export class ForeignWriter {
 }
 
 function read(path: string): unknown {
-  return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as unknown) : undefined;
+  const text = textOf(path);
+  return text === undefined ? undefined : (JSON.parse(text) as unknown);
 }

@@ -12,6 +12,7 @@ import type { Evidence, Owner } from "./evidence.js";
 import { ForeignWriter } from "./foreign.js";
 import { readHistory } from "./history.js";
 import type { Leftovers } from "./leftovers.js";
+import { textOf } from "./text-of.js";
 
 /** Two healthy nodes, and one of each kind that answers a creation or a removal badly. Those that lie are left out. */
 export const nodes: DevnetOptions = {
@@ -155,16 +156,6 @@ export class World {
     await this.devnet.close();
     await this.backend.destroy(this.place);
     await rm(join(this.folder, ".."), { recursive: true, force: true, maxRetries: 10 });
-  }
-}
-
-/** What is in a file; undefined = there is none. */
-export function textOf(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
   }
 }
 

@@ -4,7 +4,7 @@ import type { ContainerOptions } from "../../../../src/devnet/container-options.
 import type { FailpointName } from "../../../../src/system/failpoint.js";
 import type { InvariantName, Violation } from "../evidence.js";
 import { makeTestBuild } from "../test-build.js";
-import { textOf } from "../world.js";
+import { textOf } from "../text-of.js";
 import type { FleetBugName } from "./fleet-bugs.js";
 import { runCalls } from "./fleet-round.js";
 import { FleetWorld } from "./fleet-world.js";
