@@ -10,6 +10,7 @@ import {
   HealthCheckResponse_ServingStatus as Status,
 } from "../../src/gen/grpc/health/v1/health_pb.js";
 import { Container_State } from "../../src/gen/p2prc/client/v1/container_pb.js";
+import { redisLimits } from "../../src/store/limits.js";
 import { at, eventually } from "../support/container-bench.js";
 import { runCli } from "../support/cli.js";
 import { Fleet, type Member } from "../support/fleet.js";
@@ -107,6 +108,33 @@ describe("while Redis is away", () => {
     expect(ageMs).toBeGreaterThanOrEqual(askedMs - frozenMs);
     fleet.redis.thaw();
     await eventually(async () => expect((await listed(a)).ageMs).toBeUndefined());
+  });
+
+  it("the first changes since it fell silent are refused as not done for certain, and ask no node", async () => {
+    const fleet = await aFleet();
+    const a = await fleet.join();
+    const { container } = await a.api.createContainer(at(fleet.nodes[0]!));
+    const asked = { ...at(fleet.nodes[0]!), requestId: "one" };
+    fleet.redis.freeze();
+    // Until the last answer is no sign of life any more.
+    await new Promise((resolve) => setTimeout(resolve, 5 * redisLimits.freshMs));
+    const calls = [
+      a.api.createContainer(asked),
+      a.api.removeContainer({ container: container!.name }),
+      a.api.createGroup({ containers: [container!.name] }),
+    ];
+    for (const error of await Promise.all(calls.map(failureOf))) {
+      expect(error.findDetails(ErrorInfoSchema)[0]).toMatchObject({
+        reason: "STATE_STORE_UNAVAILABLE",
+        metadata: { outcome: "not_done" },
+      });
+    }
+    const { creates, removals } = fleet.devnet.ledger;
+    expect([creates.length, removals.length]).toEqual([1, 0]);
+    fleet.redis.thaw();
+    await eventually(async () => expect((await a.api.createContainer(asked)).replayed).toBe(false));
+    await requireOneState([a], fleet.devnet);
+    expect((await a.api.listGroups({})).groups).toEqual([]);
   });
 
   it("no gateway starts: it says why and ends, and makes no state of its own", async () => {
