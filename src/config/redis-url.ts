@@ -44,6 +44,7 @@ export function parseRedisUrl(text: string): RedisUrl {
   if (!/^rediss?:\/\//i.test(text) || !URL.canParse(text)) throw new RangeError("that is no URL of Redis");
   const url = new URL(text);
   if (url.hostname === "") throw new RangeError("the URL names no host");
+  if (url.port === "0") throw new RangeError("nothing listens on port 0");
   if (url.search !== "" || url.hash !== "") throw new RangeError("the URL carries options");
   if (!/^(\/[0-9]{0,5})?$/.test(url.pathname)) throw new RangeError("the database is no number");
   if (!isDecodable(url.username) || !isDecodable(url.password))

@@ -115,7 +115,9 @@ describe("a user of the ACL", () => {
     ["no marks", ["records", "log", "operations", "meta"].map((name) => `~{p2prc:keys}:${name}`)],
   ])("with %s of the keys is refused at the start", async (_, patterns) => {
     await aUser(...patterns, "+@all");
-    expect(await refusalOf("keys")).toContain("does not permit this user what the state needs");
+    expect(await refusalOf("keys")).toBe(
+      "Redis does not permit this user what the state needs: the keys ~{p2prc:*",
+    );
   });
 
   it("whose rights go while it is served is told so, and nothing is torn, whichever they are", async () => {

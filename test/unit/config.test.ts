@@ -472,6 +472,7 @@ describe("the password of Redis", () => {
       "http://me:s3cret@x",
       "redis://me:s3/cret@x/1",
       "redis://me:s3cret@x/db",
+      "redis://me:s3cret@x:0",
       "redis://me:s3%cret@x",
       "redis:/me:s3cret@x",
       "me:s3cret@x",

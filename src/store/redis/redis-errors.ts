@@ -98,9 +98,10 @@ function codeOf(text: string): string {
   return /^-?([A-Z]+)/.exec(inner)?.[1] ?? "";
 }
 
-/** The command that a user may not run, where Redis says it. */
-function forbiddenCommand({ code, message }: RefusedError): string | undefined {
+/** The command that a user may not run, or the keys that it may not touch, where Redis says it. */
+function whatIsForbidden({ code, message }: RefusedError): string | undefined {
   if (code !== "NOPERM") return undefined;
+  if (/access (?:a|one of the|at least one of the) keys?\b/.test(message)) return "the keys ~{p2prc:*";
   const [, ours, theirs] = /^NOPERM ([A-Z]+)$|'([a-z|]+)' command/.exec(message) ?? [];
   return (ours ?? theirs)?.toUpperCase();
 }
@@ -130,9 +131,9 @@ export function toRedisStoreError(
     return new StoreError(unavailable, error.message, { metadata, cause: error });
   if (error instanceof RefusedError) {
     const { reason, words } = findRefusal(error);
-    const command = forbiddenCommand(error);
+    const forbidden = whatIsForbidden(error);
     const more = words === other.words ? ` (${error.message.slice(0, 200)})` : "";
-    const message = `${words}${command === undefined ? more : `: ${command}`}`;
+    const message = `${words}${forbidden === undefined ? more : `: ${forbidden}`}`;
     return new StoreError(reason, message, { metadata, cause: error });
   }
   const message = error instanceof Error ? error.message : "unknown error";
