@@ -83,7 +83,8 @@ export async function createOnNode(
   try {
     const record = await settle((draft) => settleCreated(draft, intent, described, reason, rollBack));
     failpoint("create.settled");
-    journal.forget(intent.id);
+    if (record === undefined) journal.forget(intent.id);
+    else journal.told(intent.id);
     failpoint("create.tracked");
     if (record === undefined)
       throw outcomeUnknown(intent, "the node named an id that another of its containers has");

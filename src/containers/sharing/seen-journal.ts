@@ -18,15 +18,17 @@ export interface Seen {
 }
 
 /**
- * Keeps the ids of new containers on our own disk until the state has them: a store on another machine may go just after
- * the node has answered, and this gateway after it.
+ * Keeps the ids of new containers on our own disk until the state has them, and a while longer: a store on another machine
+ * may go just after the node has answered, or lose what it had confirmed of late, and this gateway after it.
  */
 export interface SeenJournal {
   /** What an earlier run of this gateway left. */
   readonly left: readonly Seen[];
   /** Resolves when it is on the disk, or cannot be: then the log says so, and the commit is tried all the same. */
   note(seen: Seen): Promise<void>;
-  /** The state has it. */
+  /** The state has it; should it lose it, and this gateway die, it is told again. */
+  told(intentId: string): void;
+  /** It is of no use any more. */
   forget(intentId: string): void;
   close(): Promise<void>;
 }
@@ -35,6 +37,7 @@ export interface SeenJournal {
 export const noJournal: SeenJournal = {
   left: [],
   note: () => Promise.resolve(),
+  told: () => undefined,
   forget: () => undefined,
   close: () => Promise.resolve(),
 };
@@ -52,7 +55,7 @@ export async function openSeenJournal(path: string, logger: Logger, clock: Clock
     return isFresh;
   });
   await file.rewrite(left.map(lineOf));
-  return new FileSeenJournal(file, left, logger);
+  return new FileSeenJournal(file, left, logger, clock);
 }
 
 class FileSeenJournal implements SeenJournal {
@@ -60,12 +63,16 @@ class FileSeenJournal implements SeenJournal {
   readonly #file: LineJournal;
   readonly #logger: Logger;
   readonly #diskTime = new DiskTime(containerLimits.journalMs);
+  readonly #clock: Clock;
   readonly #open: Map<string, string>;
+  /** Of those that the state has: what takes back that they are forgotten. */
+  readonly #told = new Map<string, () => void>();
 
-  constructor(file: LineJournal, left: readonly Seen[], logger: Logger) {
+  constructor(file: LineJournal, left: readonly Seen[], logger: Logger, clock: Clock) {
     this.left = left;
     this.#file = file;
     this.#logger = logger;
+    this.#clock = clock;
     this.#open = new Map(left.map((seen) => [seen.intent.id, lineOf(seen)]));
   }
 
@@ -73,22 +80,40 @@ class FileSeenJournal implements SeenJournal {
     const line = lineOf(seen);
     this.#open.set(seen.intent.id, line);
     await this.#try(async () => {
-      if (this.#file.byteCount > containerLimits.maxJournalBytes)
-        await this.#file.rewrite([...this.#open.values()]);
-      else await this.#file.append(line, true);
+      if (this.#file.byteCount <= containerLimits.maxJournalBytes) {
+        await this.#file.append(line, true);
+        return;
+      }
+      for (const told of [...this.#told.keys()]) this.#takeOut(told);
+      await this.#file.rewrite([...this.#open.values()]);
     });
   }
 
+  told(intentId: string): void {
+    if (!this.#open.has(intentId) || this.#told.has(intentId)) return;
+    const cancel = this.#clock.after(containerLimits.journalToldMs, () => this.forget(intentId));
+    this.#told.set(intentId, cancel);
+  }
+
   forget(intentId: string): void {
-    if (!this.#open.delete(intentId)) return;
+    if (!this.#takeOut(intentId)) return;
     void this.#try(async () => {
       if (this.#open.size === 0) await this.#file.clear();
       else await this.#file.append(JSON.stringify({ done: intentId }), false);
     });
   }
 
+  /** What was told of late stays for the next start. */
   async close(): Promise<void> {
+    for (const cancel of this.#told.values()) cancel();
+    this.#told.clear();
     await this.#try(() => this.#file.close());
+  }
+
+  #takeOut(intentId: string): boolean {
+    this.#told.get(intentId)?.();
+    this.#told.delete(intentId);
+    return this.#open.delete(intentId);
   }
 
   async #try(work: () => Promise<void>): Promise<void> {

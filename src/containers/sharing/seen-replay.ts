@@ -15,7 +15,7 @@ export async function replaySeen(
     failpoint("recovery.seen");
     if (isNews)
       deps.logger.warn({ intent: seen.intent.id }, "a container out of the local journal is tracked");
-    journal.forget(seen.intent.id);
+    journal.told(seen.intent.id);
   }
 }
 

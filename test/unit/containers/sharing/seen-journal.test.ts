@@ -63,6 +63,40 @@ describe("the local journal", () => {
     expect(await readFile(path, "utf8")).toBe("");
   });
 
+  it("has for a while longer what the state was told, and not for ever", async () => {
+    const journal = await open();
+    await journal.note(aSeen(1));
+    journal.told("int1");
+    await clock.advance(containerLimits.journalToldMs - 1);
+    expect(await readFile(path, "utf8")).toContain("int1");
+    await clock.advance(1);
+    await journal.close();
+    expect(await readFile(path, "utf8")).toBe("");
+    expect(clock.timerCount).toBe(0);
+  });
+
+  it("leaves to the next start what was told just before the end", async () => {
+    const journal = await open();
+    await journal.note(aSeen(1));
+    journal.told("int1");
+    await journal.close();
+    expect(clock.timerCount).toBe(0);
+    expect(await found()).toEqual(["int1"]);
+  });
+
+  it("lets go of what was told where it has grown large", async () => {
+    const journal = await open();
+    const large = "x".repeat(1024 * 1024);
+    for (let n = 0; n < 34; n += 1) {
+      await journal.note(aSeen(n, { described: { ...aNodeContainer(), raw: { large } } }));
+      if (n > 0) journal.told(`int${String(n)}`);
+    }
+    await journal.note(aSeen(99));
+    await journal.close();
+    const left = await found();
+    expect(["int0", "int1", "int99"].map((id) => left.includes(id))).toEqual([true, false, true]);
+  });
+
   it("passes over a last line that a crash has cut, and goes on behind it", async () => {
     const journal = await open();
     await journal.note(aSeen(1));
@@ -121,6 +155,7 @@ describe("at the start", () => {
     await (await open()).note(aSeen(n));
     const journal = await open();
     await replaySeen({ ...tracked, logger: silentLogger }, journal);
+    await clock.advance(containerLimits.journalToldMs);
     await journal.close();
     expect(await readFile(path, "utf8")).toBe("");
   }
@@ -161,5 +196,13 @@ describe("at the start", () => {
     await tracked.remove(keyOf(1));
     await restartAfter(1);
     expect(tracked.state.get("container", keyOf(1))).toBeUndefined();
+  });
+
+  it("a container that the state had and has lost since, as in a failover, is tracked again", async () => {
+    const journal = await open();
+    await journal.note(aSeen(1));
+    journal.told("int1");
+    await replaySeen({ ...tracked, logger: silentLogger }, await open());
+    expect(tracked.state.get("container", keyOf(1))).toMatchObject({ state: "TRACKED", id: "container-1" });
   });
 });
