@@ -28,7 +28,7 @@ import { notTracked } from "./life/remove-errors.js";
 import { Removals } from "./life/removals.js";
 import { Mends } from "./sharing/mends.js";
 import { noJournal, openSeenJournal, type SeenJournal } from "./sharing/seen-journal.js";
-import { replaySeen } from "./sharing/seen-replay.js";
+import { forgetRemoved, replaySeen } from "./sharing/seen-replay.js";
 import { showAccess, showContainer, showIntent, showTombstone } from "./show.js";
 import { TrackedState } from "./tracked-state.js";
 import type { TrackingFilesOptions } from "./tracking-files/tracking-files.js";
@@ -78,6 +78,7 @@ export async function openContainerService(deps: ContainerServiceDeps): Promise<
   const { base, owners, creates, removals, portMaps, waits, liveness, duty, keys, mends } = parts;
   let mirror: Mirror;
   try {
+    forgetRemoved(state, journal);
     await replaySeen(base, journal);
     await settleUnfinished(base, owners.open, deps.isOwnerGone);
     await mends.open();

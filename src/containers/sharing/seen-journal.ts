@@ -5,7 +5,7 @@ import { DiskTime } from "../../system/disk-time.js";
 import { LineJournal } from "../../system/line-journal.js";
 import type { StateReason } from "../contract.js";
 import { containerLimits } from "../limits.js";
-import { containerName } from "../names.js";
+import { containerKey, containerName } from "../names.js";
 import type { IntentRecord } from "../records.js";
 
 /** What a node answered, before the state has it. Holds secrets. */
@@ -30,6 +30,8 @@ export interface SeenJournal {
   told(intentId: string): void;
   /** It is of no use any more. */
   forget(intentId: string): void;
+  /** The container of this key is tracked no more: of use no more, should the state lose that too. */
+  forgetContainer(key: string): void;
   close(): Promise<void>;
 }
 
@@ -39,6 +41,7 @@ export const noJournal: SeenJournal = {
   note: () => Promise.resolve(),
   told: () => undefined,
   forget: () => undefined,
+  forgetContainer: () => undefined,
   close: () => Promise.resolve(),
 };
 
@@ -64,7 +67,7 @@ class FileSeenJournal implements SeenJournal {
   readonly #logger: Logger;
   readonly #diskTime = new DiskTime(containerLimits.journalMs);
   readonly #clock: Clock;
-  readonly #open: Map<string, string>;
+  readonly #open: Map<string, Kept>;
   /** Of those that the state has: what takes back that they are forgotten. */
   readonly #told = new Map<string, () => void>();
 
@@ -73,19 +76,19 @@ class FileSeenJournal implements SeenJournal {
     this.#file = file;
     this.#logger = logger;
     this.#clock = clock;
-    this.#open = new Map(left.map((seen) => [seen.intent.id, lineOf(seen)]));
+    this.#open = new Map(left.map((seen) => [seen.intent.id, keptOf(seen)]));
   }
 
   async note(seen: Seen): Promise<void> {
-    const line = lineOf(seen);
-    this.#open.set(seen.intent.id, line);
+    const kept = keptOf(seen);
+    this.#open.set(seen.intent.id, kept);
     await this.#try(async () => {
       if (this.#file.byteCount <= containerLimits.maxJournalBytes) {
-        await this.#file.append(line, true);
+        await this.#file.append(kept.line, true);
         return;
       }
       for (const told of [...this.#told.keys()]) this.#takeOut(told);
-      await this.#file.rewrite([...this.#open.values()]);
+      await this.#file.rewrite([...this.#open.values()].map(({ line }) => line));
     });
   }
 
@@ -101,6 +104,11 @@ class FileSeenJournal implements SeenJournal {
       if (this.#open.size === 0) await this.#file.clear();
       else await this.#file.append(JSON.stringify({ done: intentId }), false);
     });
+  }
+
+  forgetContainer(key: string): void {
+    for (const intentId of this.#told.keys())
+      if (this.#open.get(intentId)?.key === key) this.forget(intentId);
   }
 
   /** What was told of late stays for the next start. */
@@ -127,6 +135,17 @@ class FileSeenJournal implements SeenJournal {
     }
   }
 }
+
+interface Kept {
+  readonly line: string;
+  /** Of the container. */
+  readonly key: string;
+}
+
+const keptOf = (seen: Seen): Kept => ({
+  line: lineOf(seen),
+  key: containerKey(seen.intent.address, seen.described.id),
+});
 
 const lineOf = (seen: Seen): string => JSON.stringify({ seen });
 

@@ -3,6 +3,8 @@ import { failpoint } from "../../system/failpoint.js";
 import { change, type ChangeDeps, type Draft } from "../change.js";
 import { settleCreated } from "../life/intents.js";
 import { containerKey } from "../names.js";
+import { readKey } from "../records.js";
+import type { TrackedState } from "../tracked-state.js";
 import type { Seen, SeenJournal } from "./seen-journal.js";
 
 /** Tells the state what nodes answered just before this gateway ended. @throws {StoreError} */
@@ -31,4 +33,14 @@ function replay(draft: Draft, { intent, described, reason }: Seen): boolean {
   if (isSettled) return false;
   settleCreated(draft, intent, described, reason);
   return true;
+}
+
+/** From now on, what is removed leaves the journal: it must not come back where the state loses its removal. */
+export function forgetRemoved(state: TrackedState, journal: SeenJournal): void {
+  state.subscribe((update) => {
+    for (const { key, value } of update.kind === "changed" ? update.changeSet.changes : update.changes) {
+      const known = value === undefined ? undefined : readKey(key);
+      if (known?.kind === "tombstone") journal.forgetContainer(known.subject);
+    }
+  });
 }

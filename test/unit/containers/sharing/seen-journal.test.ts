@@ -9,11 +9,11 @@ import {
   type Seen,
   type SeenJournal,
 } from "../../../../src/containers/sharing/seen-journal.js";
-import { replaySeen } from "../../../../src/containers/sharing/seen-replay.js";
+import { forgetRemoved, replaySeen } from "../../../../src/containers/sharing/seen-replay.js";
 import { silentLogger } from "../../../../src/observability/logger.js";
-import { FakeClock } from "../../../support/fake-clock.js";
+import { FakeClock, settle } from "../../../support/fake-clock.js";
 import { aNodeContainer } from "../../../support/peers.js";
-import { anIntent, openTracked, someNode, type Tracked } from "../../../support/tracked.js";
+import { aContainerRecord, anIntent, openTracked, someNode, type Tracked } from "../../../support/tracked.js";
 import { containerKey } from "../../../../src/containers/names.js";
 
 let folder: string;
@@ -204,5 +204,18 @@ describe("at the start", () => {
     journal.told("int1");
     await replaySeen({ ...tracked, logger: silentLogger }, await open());
     expect(tracked.state.get("container", keyOf(1))).toMatchObject({ state: "TRACKED", id: "container-1" });
+  });
+
+  it("a container whose removal the state has lost too does not come back", async () => {
+    const journal = await open();
+    forgetRemoved(tracked.state, journal);
+    for (const n of [1, 2]) {
+      await tracked.track([aContainerRecord({ id: `container-${String(n)}` })]);
+      await journal.note(aSeen(n));
+      journal.told(`int${String(n)}`);
+    }
+    await tracked.remove(keyOf(1));
+    await settle();
+    expect(await found()).toEqual(["int2"]);
   });
 });
