@@ -208,6 +208,21 @@ describe("what others write", () => {
     },
   );
 
+  it("is not told of as damaged where there never was one, and others tracked while we were away", async () => {
+    await open();
+    await files?.close();
+    await Promise.all([containersPath(), singular(), plural()].map((file) => rm(file, { force: true })));
+    state.track(anEntry(1));
+    state.join("grp-theirs", anEntry(1).key);
+    await open();
+    await eventually(async () => {
+      expect(await idsInFile()).toEqual(ids(1));
+      const { Groups } = await readJson<GroupsValue>(singular());
+      expect(Groups.map(({ ID }) => ID)).toEqual(["grp-theirs"]);
+    });
+    expect(warnings).toEqual([]);
+  });
+
   it("while we were away counts as well", async () => {
     state.track(anEntry(1), anEntry(2));
     await open();

@@ -103,13 +103,16 @@ export class MirrorTurn {
   async run(mayWrite: boolean): Promise<TurnResult> {
     const { state, clock } = this.#options;
     const pair = this.#pair;
-    if (pair === undefined) return "IDLE";
+    const ledger = this.#ledger;
+    if (pair === undefined || ledger === undefined) return "IDLE";
     const isNothingToLose = state.containerCount === 0 && pair.containers.disk.entries.length === 0;
-    const containers = await pair.containers.look(isNothingToLose);
+    // A file that never held anything may be missing: others tracked while we were not there.
+    const { held } = ledger;
+    const containers = await pair.containers.look(isNothingToLose, held.containers.size === 0);
     // What the groups say is judged by what is tracked.
     if (await this.#waits(containers, pair.containers)) return "OVERTAKEN";
     const holdsGroup = pair.groups.disk.groups.length > 0 || !isDone(state.groups());
-    const groups = await pair.groups.look(!holdsGroup);
+    const groups = await pair.groups.look(!holdsGroup, held.groups.size === 0);
     if (await this.#waits(groups, pair.groups)) return "OVERTAKEN";
     await pair.merge(containers, containers.kind === "failed" ? undefined : groups, false);
     const isNamedAnew = groups.kind !== "failed" && (await this.#names?.settle(pair)) === true;

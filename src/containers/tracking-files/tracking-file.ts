@@ -74,8 +74,11 @@ export class TrackingFile<Document> {
     return this.#failure;
   }
 
-  /** @param mayBeEmpty - whether no bytes, `{}`, a null list or no file are an empty list, and no damage */
-  async look(mayBeEmpty: boolean): Promise<Sight<Document>> {
+  /**
+   * @param mayBeEmpty - whether no bytes, `{}`, a null list or no file are an empty list, and no damage
+   * @param mayBeMissing - whether no file is
+   */
+  async look(mayBeEmpty: boolean, mayBeMissing = mayBeEmpty): Promise<Sight<Document>> {
     try {
       const look = await this.#file.look();
       if (this.#failure?.startsWith(unreadableText) === true) this.#failure = undefined;
@@ -88,7 +91,8 @@ export class TrackingFile<Document> {
       const reading = await this.#read(bytes);
       if ("why" in reading) return { kind: "damaged", why: reading.why, mark };
       const { document, emptiness } = reading;
-      if (emptiness === undefined || mayBeEmpty) return { kind: "foreign", mark, document, appearedMs };
+      const isAllowed = mayBeEmpty || (emptiness === "NO_FILE" && mayBeMissing);
+      if (emptiness === undefined || isAllowed) return { kind: "foreign", mark, document, appearedMs };
       return { kind: "damaged", why: emptinessTexts[emptiness], mark };
     } catch (error) {
       return { kind: "failed", why: this.#fail(error, unreadableText) };
