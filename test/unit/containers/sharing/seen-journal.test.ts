@@ -216,6 +216,7 @@ describe("at the start", () => {
     }
     await tracked.remove(keyOf(1));
     await settle();
+    await journal.close();
     expect(await found()).toEqual(["int2"]);
   });
 });
