@@ -81,6 +81,17 @@ describe("a record that cannot be read", () => {
   });
 });
 
+it.each(["records", "log", "operations", "meta"] as const)(
+  "a key that is gone is named: %s",
+  async (part) => {
+    await put(store, "a");
+    await server.ask("DEL", keys[part]);
+    const { reason, message } = await failureOf(store.load());
+    expect(reason).toBe("STATE_UNREADABLE");
+    expect(message).toContain(`(${keys[part]})`);
+  },
+);
+
 it("a log that somebody began anew keeps no gateway from what the records say", async () => {
   await put(store, "a", { n: 1 });
   await server.ask("DEL", keys.log);

@@ -49,15 +49,23 @@ export class RedisState {
     if (kind === "forbidden") throw toRedisStoreError(new RefusedError(`NOPERM ${schema}`));
     if (kind === "absent")
       throw new StoreError("STATE_STORE_UNAVAILABLE", "there is no state of this namespace in Redis");
-    if (kind === "damaged") {
-      throw new StoreError(
-        "STATE_UNREADABLE",
-        "parts of the state in Redis are missing; the rest stays as it is",
-      );
-    }
+    if (kind === "damaged") throw await this.#damageError(connection);
     if (schema === schemaVersion) return kind === "made";
     const words = `the state in Redis was written by another version (schema ${schema}, this one knows ${schemaVersion})`;
     throw new StoreError("STATE_UNREADABLE", words, { metadata: { schema: String(schema) } });
+  }
+
+  /** Names the keys: whoever deleted or evicted them may not know that they belong together. */
+  async #damageError(connection: RedisConnection): Promise<StoreError> {
+    const { records, log, operations, meta } = this.keys;
+    const missing: string[] = [];
+    for (const key of [records, log, operations, meta])
+      if ((await connection.send(["EXISTS", key])) === 0) missing.push(key);
+    const which = missing.length === 0 ? "" : ` (${missing.join(", ")})`;
+    return new StoreError(
+      "STATE_UNREADABLE",
+      `parts of the state in Redis are missing${which}; the rest stays as it is`,
+    );
   }
 
   /** Reads its log, as `readLog` does, and sees whether it is there. */
