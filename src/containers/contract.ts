@@ -307,6 +307,16 @@ export interface ContainerService {
   takePorts(container: string, count: number, validateOnly?: boolean): Promise<readonly ContainerPort[]>;
   /** Marks ports of a container as unused. */
   freePorts(container: string, ports: readonly ContainerPort[]): Promise<void>;
+  /**
+   * Takes a request id for a run of a plugin on this gateway, for 24 hours.
+   *
+   * @param validateOnly only tells, as far as the state shows
+   * @returns false: another gateway that shares the state has it
+   * @throws {ContainerError} REQUEST_ID_REUSED
+   */
+  takeRunRequest(requestId: string, argumentsHash: string, validateOnly?: boolean): Promise<boolean>;
+  /** Gives back the request id of a run that never began. */
+  freeRunRequest(requestId: string): Promise<void>;
   removeGroup(
     group: string,
     etag: string,

@@ -165,7 +165,9 @@ export type OutcomeRecord =
       readonly container: string;
       readonly httpStatus: number;
     }
-  | { readonly kind: "group"; readonly group: string };
+  | { readonly kind: "group"; readonly group: string }
+  /** Of a plugin: what came of it, that gateway alone knows. */
+  | { readonly kind: "run"; readonly gateway: string };
 
 export interface RequestRecord {
   /** Of the arguments: another call must not hide behind the same id. */

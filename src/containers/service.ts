@@ -27,6 +27,7 @@ import { settleUnfinished, sweep } from "./life/recovery.js";
 import { notTracked } from "./life/remove-errors.js";
 import { Removals } from "./life/removals.js";
 import { Mends } from "./sharing/mends.js";
+import { freeRunRequest, takeRunRequest } from "./sharing/run-requests.js";
 import { noJournal, openSeenJournal, type SeenJournal } from "./sharing/seen-journal.js";
 import { forgetRemoved, replaySeen } from "./sharing/seen-replay.js";
 import { showAccess, showContainer, showIntent, showTombstone } from "./show.js";
@@ -161,7 +162,7 @@ const readsOf = ({
 
 /** @param writable waits until the state may be changed, or throws */
 function changesOf(
-  { base, creates, removals, groups }: Parts,
+  { base, creates, removals, groups, runRequests }: Parts,
   writable: () => Promise<void>,
 ): Pick<
   ContainerService,
@@ -173,6 +174,8 @@ function changesOf(
   | "removeGroup"
   | "takePorts"
   | "freePorts"
+  | "takeRunRequest"
+  | "freeRunRequest"
 > {
   const checked = async <T>(work: () => Promise<T>): Promise<T> => {
     await writable();
@@ -184,6 +187,9 @@ function changesOf(
     takePorts: (container, count, validateOnly) =>
       checked(() => takePorts(base, container, count, validateOnly)),
     freePorts: (container, ports) => checked(() => freePorts(base, container, ports)),
+    takeRunRequest: (requestId, argumentsHash, validateOnly) =>
+      checked(() => takeRunRequest(runRequests, requestId, argumentsHash, validateOnly)),
+    freeRunRequest: (requestId) => checked(() => freeRunRequest(runRequests, requestId)),
     createGroup: (containers, requestId) => checked(() => groups.create(containers, requestId)),
     addToGroup: (group, containers, etag) => checked(() => groups.add(group, containers, etag)),
     removeFromGroup: (group, containers, etag) => checked(() => groups.take(group, containers, etag)),
@@ -228,9 +234,10 @@ function partsOf(
   const mayFlip = (): boolean => duty?.isOurs ?? true;
   const liveness = new Liveness({ ...base, lookAtPort, directory, random, intervalMs, mayFlip });
   const portMaps = new PortMaps({ ...base, calls, directory, draining });
+  const runRequests = { ...base, gatewayId, isOwnerGone: deps.isOwnerGone };
   return {
     ...{ state, directory, base, owners, creates, removals, keys },
-    ...{ groups, watches, waits, liveness, duty, portMaps, mends },
+    ...{ groups, watches, waits, liveness, duty, portMaps, runRequests, mends },
   };
 }
 

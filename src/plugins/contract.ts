@@ -18,7 +18,16 @@ export interface Plugin {
 /** What this room needs to know of containers. Implemented by `containers`. */
 export type PluginContainers = Pick<
   ContainerService,
-  "catchUp" | "get" | "getGroup" | "list" | "trackedNames" | "login" | "takePorts" | "freePorts"
+  | "catchUp"
+  | "get"
+  | "getGroup"
+  | "list"
+  | "trackedNames"
+  | "login"
+  | "takePorts"
+  | "freePorts"
+  | "takeRunRequest"
+  | "freeRunRequest"
 >;
 
 export type RunTargets =

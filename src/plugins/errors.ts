@@ -13,6 +13,8 @@ export type PluginReason =
   | "TOO_MANY_RUNS"
   /** A run with the same request id goes on. */
   | "RUN_UNDER_WAY"
+  /** The run of this request id was begun at another gateway, or is not kept here any more. */
+  | "RUN_ELSEWHERE"
   | "PERMISSION"
   | "INVALID_PLUGIN_URL"
   | "PLUGIN_EXISTS"

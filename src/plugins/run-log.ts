@@ -11,7 +11,7 @@ export interface RunLogDeps {
   readonly journal: RunJournal;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly containers: Pick<PluginContainers, "freePorts">;
+  readonly containers: Pick<PluginContainers, "freePorts" | "takeRunRequest" | "freeRunRequest">;
 }
 
 interface KeptRun {
@@ -81,20 +81,46 @@ export class RunLog {
     return found;
   }
 
-  /** @throws {PluginError} RUN_UNDER_WAY: another call with its request id, or its resume token, was first; DISK_FULL */
+  /**
+   * Takes a request id among all gateways that share the state.
+   *
+   * @param validateOnly only tells
+   * @throws {PluginError} RUN_ELSEWHERE; {ContainerError} REQUEST_ID_REUSED
+   */
+  async takeRequest(requestId: string, argumentsHash: string, validateOnly = false): Promise<void> {
+    if (requestId === "") return;
+    if (await this.#deps.containers.takeRunRequest(requestId, argumentsHash, validateOnly)) return;
+    throw new PluginError(
+      "RUN_ELSEWHERE",
+      "a run with this request_id was begun at another gateway, which alone tells its results",
+      { field: "request_id" },
+    );
+  }
+
+  /**
+   * @throws {PluginError} RUN_UNDER_WAY: another call with its request id, or its resume token, was first; RUN_ELSEWHERE;
+   * DISK_FULL
+   */
   async begin(begin: RunBegin): Promise<void> {
     if (this.ofRequest(begin.requestId, begin.argumentsHash) !== undefined)
       throw new PluginError("RUN_UNDER_WAY", "another call with this request_id was first");
     this.#requireNotResumed(begin.resumes);
     this.#keep({ begin, marks: [], begun: new Set(), ends: new Map(), end: undefined });
     try {
+      await this.takeRequest(begin.requestId, begin.argumentsHash);
       await this.#write(begin.run, { kind: "begin", ...begin });
     } catch (error) {
       // It never began: the same request may be tried again.
+      await this.#freeRequest(begin.requestId);
       await this.#forget(begin);
       throw error;
     }
     await this.#clearOld();
+  }
+
+  /** Where that fails, only this gateway may run it for a day: another one is told RUN_ELSEWHERE. */
+  async #freeRequest(requestId: string): Promise<void> {
+    if (requestId !== "") await this.#deps.containers.freeRunRequest(requestId).catch(() => undefined);
   }
 
   /** Two runs at once over the same targets would give them the same ports. */

@@ -84,20 +84,20 @@ async function* runOf(
   requireTaken(draining);
   const folder = readPluginName(request.plugin, "plugin");
   check(request);
-  const { argumentsHash, scopeHash } = hashesOf(folder, request);
+  const hashes = hashesOf(folder, request);
   const told = (run: string) => (event: EventDraft) => ({
     ...event,
     timeMs: clock.nowMs(),
     resumeToken: run,
   });
-  const known = log.ofRequest(request.requestId, argumentsHash);
+  const known = log.ofRequest(request.requestId, hashes.argumentsHash);
   if (known !== undefined) {
     yield* replay(known).map(told(known.begin.run));
     return;
   }
   const plugin = await findPlugin(pluginPath, folder);
   const ansiblePath = await findAnsible(parts);
-  const targets = await planOf(parts, request, scopeHash);
+  const targets = await planOf(parts, request, hashes);
   if (request.validateOnly) {
     yield* (await preview(parts, plugin.plugin.portCount, targets)).map(told(""));
     return;
@@ -114,8 +114,7 @@ async function* runOf(
       run,
       plugin,
       request,
-      argumentsHash,
-      scopeHash,
+      ...hashes,
       targets,
       emit: (event) => queue.put(event),
       signal: AbortSignal.any([signal, leaving.signal, stopping]),
@@ -151,7 +150,12 @@ function check({ variables, policy }: RunRequest): void {
   }
 }
 
-function hashesOf(folder: string, request: RunRequest): { argumentsHash: string; scopeHash: string } {
+interface Hashes {
+  readonly argumentsHash: string;
+  readonly scopeHash: string;
+}
+
+function hashesOf(folder: string, request: RunRequest): Hashes {
   const { targets, variables, policy, resumeToken } = request;
   const scope = [folder, targets, [...variables].sort()];
   const of = (value: unknown): string => hash("sha256", JSON.stringify(value), "base64url");
@@ -161,11 +165,13 @@ function hashesOf(folder: string, request: RunRequest): { argumentsHash: string;
 /** The targets of a new run, or those of an earlier one that have not gone well. */
 async function planOf(
   { log, containers }: RunParts,
-  { targets, resumeToken }: RunRequest,
-  scopeHash: string,
+  { targets, requestId, resumeToken }: RunRequest,
+  { argumentsHash, scopeHash }: Hashes,
 ): Promise<readonly PlannedTarget[]> {
   // Who has joined a group elsewhere a moment ago is among its members, and who was removed is none.
   await containers.catchUp();
+  // Asked before anything is done; the run takes it when it begins.
+  await log.takeRequest(requestId, argumentsHash, true);
   if (resumeToken === "") {
     return (await findTargets(containers, targets)).map((container) => ({ container, ports: undefined }));
   }

@@ -84,6 +84,7 @@ export const codeOf = {
   TOO_MANY_TARGETS: Code.InvalidArgument,
   TOO_MANY_RUNS: Code.ResourceExhausted,
   RUN_UNDER_WAY: Code.Aborted,
+  RUN_ELSEWHERE: Code.FailedPrecondition,
   RUN_INTERRUPTED: Code.Unknown,
   PERMISSION: Code.PermissionDenied,
   INVALID_PLUGIN_URL: Code.InvalidArgument,

@@ -54,6 +54,8 @@ const containers = {
     revision: "",
   }),
   login: async () => access,
+  takeRunRequest: async (requestId: string) => requestId !== "elsewhere",
+  freeRunRequest: async () => undefined,
 };
 
 async function plugin(script: string, site = "", portCount = 0): Promise<void> {
@@ -247,6 +249,19 @@ describe("a gateway that ends", () => {
     arrive = () => draining.abort();
     await plugin(`echo ran >> ${base}/runs\n${wellDone}`);
     await expect(run()).rejects.toMatchObject({ reason: "DRAINING" });
+    expect(await readdir(base)).not.toContain("runs");
+  });
+});
+
+describe("a request id that another gateway has", () => {
+  it.each([[false], [true]])("runs nothing, and says why; only checked: %p", async (validateOnly) => {
+    await plugin(`echo ran >> ${base}/runs\n${wellDone}`);
+    const { signal } = new AbortController();
+    const events = service.run({ ...aRequest, requestId: "elsewhere", validateOnly }, signal);
+    await expect(events[Symbol.asyncIterator]().next()).rejects.toMatchObject({
+      reason: "RUN_ELSEWHERE",
+      field: "request_id",
+    });
     expect(await readdir(base)).not.toContain("runs");
   });
 });

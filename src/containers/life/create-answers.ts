@@ -53,6 +53,7 @@ export function settledAnswer(
     case "notRolledBack":
       throw notRolledBack(nameOfKey(outcome.container), outcome.httpStatus);
     case "group":
+    case "run":
       throw new ContainerError("REQUEST_ID_REUSED", "request_id was used for another kind of call", {
         field: "request_id",
       });

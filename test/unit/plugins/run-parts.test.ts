@@ -140,8 +140,9 @@ describe("what is kept of a run", () => {
   let folder: string;
   let clock: FakeClock;
   let freed: string[];
+  let requests: string[];
   beforeEach(async () => {
-    freed = [];
+    [freed, requests] = [[], []];
     folder = await mkdtemp(join(tmpdir(), "runs-"));
     clock = new FakeClock();
   });
@@ -152,7 +153,11 @@ describe("what is kept of a run", () => {
       journal: new RunJournal(folder),
       clock,
       logger: silentLogger,
-      containers: { freePorts: async (name) => void freed.push(name) },
+      containers: {
+        freePorts: async (name) => void freed.push(name),
+        takeRunRequest: async (id) => id !== "elsewhere" && requests.push(id) > 0,
+        freeRunRequest: async (id) => void (requests = requests.filter((one) => one !== id)),
+      },
     });
   const begin = (run: string, requestId = "") => ({
     run,
@@ -214,6 +219,24 @@ describe("what is kept of a run", () => {
     expect(() => log.ofRequest("id", "other")).toThrow(
       expect.objectContaining({ reason: "REQUEST_ID_REUSED" }),
     );
+  });
+
+  it("takes its request id among all gateways, and gives it back if it cannot begin", async () => {
+    const log = await open();
+    await log.begin(begin("one", "id"));
+    await log.begin(begin("two"));
+    expect(requests).toEqual(["id"]);
+    await rm(folder, { recursive: true });
+    await writeFile(folder, "no folder");
+    await expect(log.begin(begin("three", "other"))).rejects.toThrow();
+    expect(requests).toEqual(["id"]);
+  });
+
+  it("does not begin where another gateway has its request id, and leaves nothing behind", async () => {
+    const log = await open();
+    await expect(log.begin(begin("one", "elsewhere"))).rejects.toMatchObject({ reason: "RUN_ELSEWHERE" });
+    expect(log.find("one")).toBeUndefined();
+    expect(await readdir(folder)).toEqual([]);
   });
 
   it("goes after a day, and the oldest beyond the limit", async () => {

@@ -278,7 +278,7 @@ export type RunPluginRequest = Message<"p2prc.client.v1.RunPluginRequest"> & {
 
   /**
    * Makes the call safe to repeat for 24 hours: a second one with the same id runs nothing and tells the first one's
-   * results. 1..128 letters, digits, `-`, `_`, `.`; empty = each call is a new run.
+   * results; at another gateway that shares the state it is refused (RUN_ELSEWHERE). 1..128 letters, digits, `-`, `_`, `.`; empty = each call is a new run.
    *
    * @generated from field: string request_id = 7;
    */
