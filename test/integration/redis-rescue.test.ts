@@ -54,7 +54,8 @@ class Seat {
       url: this.way.url,
       namespace: "rescue",
       logger: silentLogger,
-      replyTimeoutMs: 500,
+      // A load of large commits may keep a busy machine from an answer for a while.
+      replyTimeoutMs: 20_000,
       feedWaitMs: 200,
     });
     this.#opened = { store, view: await RecordView.open(store, silentLogger) };
