@@ -18,7 +18,7 @@ import { settle } from "../support/fake-clock.js";
 import { type Backend, backends, openRedisStores } from "../support/store-backends.js";
 import { type TapFilter, WatchTap } from "../support/watch-tap.js";
 
-const runs = Number(process.env["MODEL_RUNS"] ?? 200);
+const runs = Number(process.env["MODEL_RUNS"] ?? 100);
 
 const filters: readonly TapFilter[] = [
   {},
