@@ -29,7 +29,8 @@ export interface Mirror {
 }
 
 /**
- * Joins the state with the tracking files. An empty state waits for its import; any other serves meanwhile.
+ * Joins the state with the tracking files. A state that is empty, or new but for what the local journal has told it, waits for
+ * its import; any other serves meanwhile.
  *
  * @throws {StoreError} what was imported cannot be committed
  */
@@ -38,7 +39,7 @@ export async function openMirror(
   base: ChangeDeps & { readonly logger: Logger },
 ): Promise<Mirror> {
   const { state, clock, logger } = base;
-  const lineage = await lineageOf(base);
+  const { lineage, isNew } = await lineageOf(base);
   let files: TrackingFiles | undefined;
   const unsubscribe = state.subscribe(() => files?.noteCommit());
   let obstacle: Extract<OpenResult, { kind: "read-only" }> | undefined;
@@ -62,7 +63,7 @@ export async function openMirror(
   const closedMark = `${trackingFiles.ledgerPath}.closed`;
   const wasKilled = !(await takeAway(closedMark)) && existsSync(trackingFiles.ledgerPath);
   const opening = open();
-  if (state.containerCount === 0) await opening;
+  if (isNew || state.containerCount === 0) await opening;
   // Killed between an import and the note of it, or ended without a last look at the files: what callers take back must
   // not come before they are looked at.
   const looked = wasKilled ? opening.catch(() => undefined) : undefined;
@@ -97,12 +98,12 @@ async function takeAway(path: string): Promise<boolean> {
   }
 }
 
-async function lineageOf(base: ChangeDeps): Promise<string> {
+async function lineageOf(base: ChangeDeps): Promise<{ readonly lineage: string; readonly isNew: boolean }> {
   return await change(base, (draft) => {
     const known = draft.get("lineage", "state");
-    if (known !== undefined) return known.id;
+    if (known !== undefined) return { lineage: known.id, isNew: false };
     const id = randomUUID();
     draft.put("lineage", "state", { id });
-    return id;
+    return { lineage: id, isNew: true };
   });
 }
