@@ -95,6 +95,7 @@ export async function openContainerService(deps: ContainerServiceDeps): Promise<
   duty?.start();
   liveness.start();
   const endSweeping = every(clock, containerLimits.sweepMs, async () => {
+    journal.sweep();
     await Promise.all([sweep(base), owners.sweep(), mends.look()]).catch((error: unknown) =>
       logger.warn({ err: error }, "old records stay for now"),
     );

@@ -32,6 +32,8 @@ export interface SeenJournal {
   forget(intentId: string): void;
   /** The container of this key is tracked no more: of use no more, should the state lose that too. */
   forgetContainer(key: string): void;
+  /** Forgets what was told long enough ago. To be called now and then. */
+  sweep(): void;
   close(): Promise<void>;
 }
 
@@ -42,6 +44,7 @@ export const noJournal: SeenJournal = {
   told: () => undefined,
   forget: () => undefined,
   forgetContainer: () => undefined,
+  sweep: () => undefined,
   close: () => Promise.resolve(),
 };
 
@@ -68,8 +71,8 @@ class FileSeenJournal implements SeenJournal {
   readonly #diskTime = new DiskTime(containerLimits.journalMs);
   readonly #clock: Clock;
   readonly #open: Map<string, Kept>;
-  /** Of those that the state has: what takes back that they are forgotten. */
-  readonly #told = new Map<string, () => void>();
+  /** Those that the state has, and since when; the oldest first. */
+  readonly #told = new Map<string, number>();
 
   constructor(file: LineJournal, left: readonly Seen[], logger: Logger, clock: Clock) {
     this.left = left;
@@ -94,8 +97,7 @@ class FileSeenJournal implements SeenJournal {
 
   told(intentId: string): void {
     if (!this.#open.has(intentId) || this.#told.has(intentId)) return;
-    const cancel = this.#clock.after(containerLimits.journalToldMs, () => this.forget(intentId));
-    this.#told.set(intentId, cancel);
+    this.#told.set(intentId, this.#clock.monotonicMs());
   }
 
   forget(intentId: string): void {
@@ -111,15 +113,20 @@ class FileSeenJournal implements SeenJournal {
       if (this.#open.get(intentId)?.key === key) this.forget(intentId);
   }
 
+  sweep(): void {
+    const untilMs = this.#clock.monotonicMs() - containerLimits.journalToldMs;
+    for (const [intentId, toldMs] of this.#told) {
+      if (toldMs > untilMs) return;
+      this.forget(intentId);
+    }
+  }
+
   /** What was told of late stays for the next start. */
   async close(): Promise<void> {
-    for (const cancel of this.#told.values()) cancel();
-    this.#told.clear();
     await this.#try(() => this.#file.close());
   }
 
   #takeOut(intentId: string): boolean {
-    this.#told.get(intentId)?.();
     this.#told.delete(intentId);
     return this.#open.delete(intentId);
   }
