@@ -42,7 +42,7 @@ export const containerLimits = {
   maxJournalBytes: 32 * 1024 * 1024,
   /** How long the local journal keeps an outcome for a state that has never heard of it. */
   journalKeptMs: 7 * 24 * 60 * 60_000,
-  /** How long it keeps an outcome that the state has: as long as a failover may take to lose it again. */
+  /** How long it keeps, at least, an outcome that the state has: a failover may take so long to lose it again. */
   journalToldMs: 5 * 60_000,
   /** How often records out of date are cleared away. */
   sweepMs: 60_000,

@@ -13,7 +13,7 @@ export type PluginReason =
   | "TOO_MANY_RUNS"
   /** A run with the same request id goes on. */
   | "RUN_UNDER_WAY"
-  /** The run of this request id was begun at another gateway, or is not kept here any more. */
+  /** A run with the same request id was begun at another gateway that shares the state. */
   | "RUN_ELSEWHERE"
   | "PERMISSION"
   | "INVALID_PLUGIN_URL"
