@@ -1,23 +1,12 @@
 /** A gateway of several dies, or is taken for dead, with work under way. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, describe, expect, it } from "@jest/globals";
+import { describe, expect, it } from "@jest/globals";
 import { Code } from "@connectrpc/connect";
 import { type Container, Container_State } from "../../src/gen/p2prc/client/v1/container_pb.js";
 import { type Api, at, eventually, refusal } from "../support/container-bench.js";
 import { Fleet, type MemberProcess } from "../support/fleet.js";
 import { requireOneState } from "../support/one-state.js";
-
-const opened: Fleet[] = [];
-afterEach(async () => {
-  for (const fleet of opened.splice(0)) await fleet[Symbol.asyncDispose]();
-});
-
-async function aFleet(options: Parameters<typeof Fleet.open>[0] = {}): Promise<Fleet> {
-  const fleet = await Fleet.open(options);
-  opened.push(fleet);
-  return fleet;
-}
 
 const statesAt = async (api: Api): Promise<Container_State[]> =>
   (await api.listContainers({})).containers.map(({ state }) => state);
@@ -39,7 +28,7 @@ const kill = async ({ process }: MemberProcess): Promise<void> => {
 describe("a gateway that is killed while its node builds", () => {
   it("leaves a creation of unknown outcome to the other one, which never asks again", async () => {
     // Made before it is given up, and long after it is killed, however busy the machine.
-    const fleet = await aFleet({ devnet: { containers: { createDelayMs: 10_000 } } });
+    await using fleet = await Fleet.open({ devnet: { containers: { createDelayMs: 10_000 } } });
     const [a, b] = [await fleet.start(), await fleet.join()];
     const request = { ...at(fleet.nodes[0]!), requestId: "one" };
     const asked = a.api.createContainer(request).catch(() => undefined);
@@ -61,7 +50,7 @@ describe("a gateway that is killed while its node builds", () => {
   });
 
   it("settles its own creation at once when it starts again", async () => {
-    const fleet = await aFleet({ devnet: { containers: { createDelayMs: 60_000 } } });
+    await using fleet = await Fleet.open({ devnet: { containers: { createDelayMs: 60_000 } } });
     const [a, b] = [await fleet.start(), await fleet.join()];
     const asked = a.api.createContainer(at(fleet.nodes[0]!)).catch(() => undefined);
     await eventually(async () => expect(await statesAt(b.api)).toEqual([Container_State.PENDING]));
@@ -74,7 +63,7 @@ describe("a gateway that is killed while its node builds", () => {
 
 describe("a gateway that is taken for dead and is not", () => {
   it("brings the id: the container of unknown outcome is tracked, and its request id answers so", async () => {
-    const fleet = await aFleet({ devnet: { containers: { createDelayMs: 10_000 } } });
+    await using fleet = await Fleet.open({ devnet: { containers: { createDelayMs: 10_000 } } });
     const [a, b] = [await fleet.start(), await fleet.join()];
     const request = { ...at(fleet.nodes[0]!), requestId: "one" };
     const asked = a.api.createContainer(request);
@@ -91,7 +80,7 @@ describe("a gateway that is taken for dead and is not", () => {
   });
 
   it("finishes its removal, which the other one showed as failed", async () => {
-    const fleet = await aFleet({ devnet: { containers: { removeDelayMs: 10_000 } } });
+    await using fleet = await Fleet.open({ devnet: { containers: { removeDelayMs: 10_000 } } });
     const [a, b] = [await fleet.start(), await fleet.join()];
     const { container } = await a.api.createContainer(at(fleet.nodes[0]!));
     const asked = a.api.removeContainer({ container: container!.name });
@@ -109,7 +98,7 @@ describe("a gateway that is taken for dead and is not", () => {
 
 describe("the local journal", () => {
   it("has the id of a container when Redis goes before the state has it, and the gateway after that", async () => {
-    const fleet = await aFleet({ devnet: { containers: { createDelayMs: 5_000 } } });
+    await using fleet = await Fleet.open({ devnet: { containers: { createDelayMs: 5_000 } } });
     const [a, b] = [await fleet.start(), await fleet.join()];
     const asked = a.api.createContainer({ ...at(fleet.nodes[0]!), requestId: "one" }).catch(() => undefined);
     await eventually(async () => expect(await statesAt(b.api)).toEqual([Container_State.PENDING]));
@@ -128,7 +117,7 @@ describe("the local journal", () => {
   });
 
   it("brings nothing back that was tracked and removed before the gateway died", async () => {
-    const fleet = await aFleet();
+    await using fleet = await Fleet.open();
     const [a, b] = [await fleet.start(), await fleet.join()];
     const made = await Promise.all(fleet.nodes.map((node) => a.api.createContainer(at(node))));
     await b.api.removeContainer({ container: made[0]!.container!.name });

@@ -1,7 +1,7 @@
 /** Redis goes away and comes back below gateways that work on. */
 import { readFileSync, watch } from "node:fs";
 import { dirname, join } from "node:path";
-import { afterEach, describe, expect, it } from "@jest/globals";
+import { describe, expect, it } from "@jest/globals";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../src/gen/google/rpc/error_details_pb.js";
@@ -16,17 +16,6 @@ import { runCli } from "../support/cli.js";
 import { Fleet, type Member } from "../support/fleet.js";
 import { requireOneState } from "../support/one-state.js";
 import { TcpProxy } from "../support/tcp-proxy.js";
-
-const opened: Fleet[] = [];
-afterEach(async () => {
-  for (const fleet of opened.splice(0)) await fleet[Symbol.asyncDispose]();
-});
-
-async function aFleet(options: Parameters<typeof Fleet.open>[0] = {}): Promise<Fleet> {
-  const fleet = await Fleet.open(options);
-  opened.push(fleet);
-  return fleet;
-}
 
 const healthOf = async ({ url }: Member): Promise<Status> => {
   const client = createClient(Health, createConnectTransport({ baseUrl: url, httpVersion: "1.1" }));
@@ -54,7 +43,7 @@ const failureOf = async (call: Promise<unknown>): Promise<ConnectError> =>
 
 describe("while Redis is away", () => {
   it("changes are refused before a node is asked, and reads go on and say how old they are", async () => {
-    const fleet = await aFleet();
+    await using fleet = await Fleet.open();
     const a = await fleet.join();
     const { container } = await a.api.createContainer(at(fleet.nodes[0]!));
     expect(await listed(a)).toEqual({ names: [container!.name], ageMs: undefined });
@@ -93,7 +82,7 @@ describe("while Redis is away", () => {
   });
 
   it("answers say how long it has been silent, and not since when that was noticed", async () => {
-    const fleet = await aFleet();
+    await using fleet = await Fleet.open();
     const a = await fleet.join();
     fleet.redis.freeze();
     // An answer may have been on its way.
@@ -111,7 +100,7 @@ describe("while Redis is away", () => {
   });
 
   it("the first changes since it fell silent are refused as not done for certain, and ask no node", async () => {
-    const fleet = await aFleet();
+    await using fleet = await Fleet.open();
     const a = await fleet.join();
     const { container } = await a.api.createContainer(at(fleet.nodes[0]!));
     const asked = { ...at(fleet.nodes[0]!), requestId: "one" };
@@ -138,7 +127,7 @@ describe("while Redis is away", () => {
   });
 
   it("no gateway starts: it says why and ends, and makes no state of its own", async () => {
-    const fleet = await aFleet();
+    await using fleet = await Fleet.open();
     const a = await fleet.join();
     await a.app.close();
     await fleet.redis.stop();
@@ -157,7 +146,7 @@ describe("a call that waits for what another gateway does, while Redis is away",
     ["creation", { createDelayMs: 18_000 }],
     ["removal", { removeDelayMs: 18_000 }],
   ])("is told so after a while, without a deadline of its own: a %s", async (what, containers) => {
-    const fleet = await aFleet({ devnet: { containers } });
+    await using fleet = await Fleet.open({ devnet: { containers } });
     const [a, b] = [await fleet.join(), await fleet.join()];
     const request = { ...at(fleet.nodes[0]!), requestId: "one" };
     const call =
@@ -181,7 +170,7 @@ describe("a call that waits for what another gateway does, while Redis is away",
   });
 
   it("goes on where Redis comes back in time", async () => {
-    const fleet = await aFleet({ devnet: { containers: { createDelayMs: 3_000 } } });
+    await using fleet = await Fleet.open({ devnet: { containers: { createDelayMs: 3_000 } } });
     const [a, b] = [await fleet.join(), await fleet.join()];
     const request = { ...at(fleet.nodes[0]!), requestId: "one" };
     const first = a.api.createContainer(request);
@@ -203,7 +192,7 @@ async function removalOf(a: Member, fleet: Fleet): Promise<(member: Member) => P
 
 describe("a Redis that is killed and started again under traffic", () => {
   it("loses nothing that was confirmed, and no node is asked twice", async () => {
-    const fleet = await aFleet();
+    await using fleet = await Fleet.open();
     const members = [await fleet.join(), await fleet.join()];
     const kept = new Set<string>();
     let isOver = false;
@@ -258,7 +247,7 @@ describe("a Redis that is killed and started again under traffic", () => {
 
 describe("a Redis that is flushed", () => {
   it("gets back what the gateways have seen, and no file is emptied meanwhile", async () => {
-    const fleet = await aFleet();
+    await using fleet = await Fleet.open();
     const members = [await fleet.join(), await fleet.join()];
     const made = await Promise.all(
       fleet.nodes.map((node, n) => members[n % 2]!.api.createContainer(at(node))),
@@ -291,7 +280,7 @@ describe("a Redis that is flushed", () => {
   });
 
   it("stays without what was removed, where a gateway that had not heard of it comes first and writes to it", async () => {
-    const fleet = await aFleet();
+    await using fleet = await Fleet.open();
     const ways = [await TcpProxy.start(fleet.redis.port), await TcpProxy.start(fleet.redis.port)] as const;
     for (const way of ways) fleet.defer(() => way[Symbol.asyncDispose]());
     const ahead = await fleet.join({ redisUrl: ways[0].url });
@@ -322,7 +311,7 @@ describe("a Redis that is flushed", () => {
   });
 
   it("while no gateway runs is told by the tracking files of the next one what there was", async () => {
-    const fleet = await aFleet();
+    await using fleet = await Fleet.open();
     const { api, app, baseDir } = await fleet.join();
     const { container } = await api.createContainer(at(fleet.nodes[0]!));
     const name = container!.name;
